@@ -1,0 +1,193 @@
+"""The journal: the rows in which everything that happened is written, once.
+
+It knows the layout of a row and the meaning of each kind.  It does not know who reads it: full chunks go to
+``sink``, anything that takes bytes.  One row is 32 bytes (ROW); the kinds, their numbers and the meaning of
+``cause`` and ``other`` are fixed, for two engines must write the same bytes.
+
+A row says: at ``time`` (ns), ``client`` did ``kind`` to ``message`` in ``queue``.  ``message`` is
+``producer << 40 | number``; ``client`` is ``consumer << 20 | process``; -1 stands for nobody and nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from struct import Struct
+
+ROW = Struct("<qqiihbbi")
+"""time, message, client, attempt, queue, kind, cause, other."""
+FIELDS = ("time", "message", "client", "attempt", "queue", "kind", "cause", "other")
+FORMATS = ("<i8", "<i8", "<i4", "<i4", "<i2", "i1", "i1", "<i4")
+CHUNK = 1 << 20
+"""Bytes that a journal collects before it hands them on."""
+
+NOBODY = -1
+
+
+class Place(IntEnum):
+    """Where a message is.  A queue holds it in exactly one of the first six."""
+
+    GONE = 0
+    READY = 1
+    DELAYED = 2
+    LEASED = 3
+    DEFERRED = 4
+    RETURNS = 5
+    """Ready, in the lane that is served before all others: counted as visible."""
+
+
+class Cause(IntEnum):
+    """Why: the reason of a dead-letter move, a drop, a refusal, the end of a piece of work."""
+
+    NONE = 0
+    MAX_RECEIVES = 1
+    REJECTED = 2
+    TTL = 3
+    RETENTION = 4
+    FULL = 5
+    BY_APPLICATION = 6
+    THROTTLED = 7
+    OVER_LIMIT = 8
+    TOO_LARGE = 9
+    NO_GROUP = 10
+    DELAY_NOT_ALLOWED = 11
+    OUT_OF_RANGE = 12
+    UNKNOWN_RECEIPT = 13
+    NOT_IN_FLIGHT = 14
+    RECEIPT_EXPIRED = 15
+    RECEIVED_AGAIN = 16
+    OWN_CRASH = 17
+    FELLOW_CRASH = 18
+    CLOSED = 19
+    DUPLICATE_ID = 20
+    NO_MESSAGE = 21
+    TOO_MANY = 22
+
+
+class Kind(IntEnum):
+    """What happened.  ``cause`` is a Place where the row says "to", else a Cause.
+
+    ==================  =========================================================================
+    producers
+    SENT                a try (attempt: 1, 2, ...; cause: level; other: group, -1 none)
+    LOST_SEND           that try never arrived
+    TIMED_OUT           the producer stopped waiting for an answer to that try (attempt)
+    ANSWERED            the producer heard (only where later than its first try)
+    POISON              label: this message fails every time
+    ATTRIBUTES          label (other: which combination of attribute values)
+    queues
+    ACCEPTED            entered by a send (cause: to, READY or DELAYED; other: group, -1 none)
+    SUPPRESSED          a duplicate of an earlier send: nothing enters
+    REJECTED            refused at the send (cause)
+    VISIBLE             its delay is over (DELAYED to READY)
+    RECEIVED            leased to client (attempt: receives of this queue; cause: messages in this
+                        call, 0 if pushed; other: lease in ms, -1 for ever)
+    TAKEN               the application got a prefetched delivery
+    ACKED               deleted (cause: from, LEASED, or READY after a late ack)
+    NACKED              given back by its client (cause: to; LEASED where it stays hidden until its delay ends)
+    LEASE_ENDED         not acked in time (cause: to)
+    RETURNED            back without a failure: its hidden delay ended, or its session closed (cause: to)
+    DUPLICATED          visible again though its lease still runs (LEASED to READY)
+    EXTENDED            lease prolonged or cut (other: ms from now)
+    STALE               a call with a lost lease did nothing (cause; other: 1 ack, 2 nack, 3 extend)
+    DEAD_LETTERED       moved to the dead-letter queue (cause: reason; other: to queue << 8 | from)
+    MOVED_IN            arrived by a move (cause: to; other: from queue)
+    MOVED_OUT           left by a redrive (cause: from; other: to queue)
+    DROPPED             thrown away (cause: reason; other: from)
+    EXPIRED             its ttl or retention ended (cause: reason; other: from)
+    PURGED              (cause: from)
+    VANISHED            lost by the broker or with a consumer that had popped it (cause: from)
+    DEFERRED_           set aside (LEASED to DEFERRED)
+    EMPTY_RECEIVE       a receive ended with nothing
+    REFUSED             a receive was refused (cause)
+    consumers (attempt: the simulator's own count of starts of this message at this consumer)
+    STARTED             work begins; only at consumers that buffer, elsewhere RECEIVED is the start
+    EFFECT              the work took effect
+    SKIPPED             an idempotent consumer had seen it
+    ERRED               the work ended in an error
+    INTERRUPTED         the work ended with its process (cause: OWN_CRASH, FELLOW_CRASH or CLOSED)
+    LOST_ACK            the ack never arrived
+    GAVE_UP             the heartbeat stopped
+    UP, DOWN            a process lives, is no more (client)
+    PAUSED, RESUMED     a process takes no work, takes work again (client)
+    the run
+    FIRED, CLEARED      an alert (client: which)
+    CONTROL, CONTROL_END  a timeline event (client: which)
+    HEALED              poison fixed (queue, -1 everywhere)
+    ==================  =========================================================================
+    """
+
+    SENT = 1
+    LOST_SEND = 2
+    TIMED_OUT = 3
+    ANSWERED = 4
+    POISON = 5
+    ATTRIBUTES = 6
+    ACCEPTED = 10
+    SUPPRESSED = 11
+    REJECTED = 12
+    VISIBLE = 13
+    RECEIVED = 14
+    TAKEN = 15
+    ACKED = 16
+    NACKED = 17
+    LEASE_ENDED = 18
+    RETURNED = 19
+    DUPLICATED = 20
+    EXTENDED = 21
+    STALE = 22
+    DEAD_LETTERED = 23
+    MOVED_IN = 24
+    MOVED_OUT = 25
+    DROPPED = 26
+    EXPIRED = 27
+    PURGED = 28
+    VANISHED = 29
+    DEFERRED_ = 30
+    EMPTY_RECEIVE = 31
+    REFUSED = 32
+    STARTED = 40
+    EFFECT = 41
+    SKIPPED = 42
+    ERRED = 43
+    INTERRUPTED = 44
+    LOST_ACK = 45
+    GAVE_UP = 46
+    UP = 47
+    DOWN = 48
+    PAUSED = 49
+    RESUMED = 50
+    FIRED = 60
+    CLEARED = 61
+    CONTROL = 62
+    CONTROL_END = 63
+    HEALED = 64
+
+
+class Journal:
+    """Rows as bytes, handed to ``sink`` a chunk at a time; without a sink they stay in ``chunks``."""
+
+    __slots__ = ("chunks", "rows", "sink")
+
+    def __init__(self, sink: Callable[[bytes], object] | None = None) -> None:
+        self.chunks: list[bytes] = []
+        self.rows = bytearray()
+        self.sink = sink if sink is not None else self.chunks.append
+
+    def write(
+        self, time: int, message: int, client: int, attempt: int, queue: int, kind: int, cause: int = 0, other: int = -1
+    ) -> None:
+        """Append one row; times in ns."""
+        self.rows += ROW.pack(time, message, client, attempt, queue, kind, cause, other)
+        if len(self.rows) >= CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what has been collected."""
+        if self.rows:
+            self.sink(bytes(self.rows))
+            self.rows.clear()
+
+    def read(self) -> list[tuple[int, ...]]:
+        """Every row still held here, as tuples in the order of FIELDS (for tests and small runs)."""
+        return [row for chunk in [*self.chunks, bytes(self.rows)] for row in ROW.iter_unpack(chunk)]

@@ -1,0 +1,160 @@
+"""A profile: the choices in which brokers differ, as frozen values.
+
+It holds no state and knows no broker by name.  ``qsim/brokers`` fills it in, each value citing its rule in
+BROKERS.md; a scenario's queue is a profile with some values replaced.  Times are ns, sizes bytes, None is "no limit".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from qsim.units import Nanos
+
+
+class Order(IntEnum):
+    """Which ready message goes next."""
+
+    FIFO = 0
+    BEST_EFFORT = 1
+    """By send time, until the driver chooses another candidate."""
+    LIFO = 2
+    PRIORITY = 3
+    """Level 0 first; fifo inside a level."""
+
+
+class Grouping(IntEnum):
+    """What a message's group means."""
+
+    NONE = 0
+    BLOCKS = 1
+    """While one of a group is leased, later receives skip the group (SQS-13)."""
+
+
+class ReturnsTo(IntEnum):
+    """Where a returned message queues."""
+
+    PLACE = 0
+    """By its rank: where it was."""
+    HEAD = 1
+    """Before all ready ones, in the order of return."""
+    TAIL = 2
+
+
+class OnCrash(IntEnum):
+    """What the broker does with what a dead client held."""
+
+    KEEPS = 0
+    """Nothing: the lease runs out (SQS-33)."""
+    RETURNS = 1
+    LOSES = 2
+    """It was gone when it was handed out."""
+
+
+class Overflow(IntEnum):
+    """What happens to an arrival (or to the oldest) when a queue is full."""
+
+    REJECT = 0
+    BLOCK = 1
+    DROP_OLDEST = 2
+    DROP_NEWEST = 3
+    DEAD_LETTER = 4
+    """The oldest is moved to the dead-letter queue."""
+
+
+class Stale(IntEnum):
+    """What an ack of a lost lease does."""
+
+    DELETES = 0
+    IGNORED = 1
+    ERROR = 2
+    CLOSES_CHANNEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """``max_receives``: deliveries that a message may get; None: only reject, expiry or overflow dead-letter."""
+
+    queue: str
+    max_receives: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    messages: int | None = None
+    bytes: int | None = None
+    when_full: Overflow = Overflow.REJECT
+    counts_ready_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Calls a second, as a token bucket of one second's worth; per kind of call."""
+
+    send: int | None = None
+    receive: int | None = None
+    delete: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One queue's contract.  The defaults are those of a queue without any rule."""
+
+    name: str
+    order: Order = Order.FIFO
+    levels: int = 1
+    grouping: Grouping = Grouping.NONE
+    needs_group: bool = False
+    visibility_timeout: Nanos | None = None
+    max_visibility: Nanos | None = None
+    """Longest time hidden, counted from the receive that gave the receipt."""
+    delay: Nanos = 0
+    max_delay: Nanos | None = None
+    message_delay: bool = True
+    """Whether a single message may have its own delay."""
+    nack_stays_leased: bool = False
+    """A nack with a delay keeps the message in flight until then (SQS-21); else it is delayed."""
+    retention: Nanos | None = None
+    min_retention: Nanos | None = None
+    max_retention: Nanos | None = None
+    retention_restarts: bool = True
+    """Whether a move to this queue starts retention anew (SQS-26)."""
+    expires_in_flight: bool = False
+    """Whether retention strikes a leased message too (SQS-30)."""
+    ttl_dead_letters: bool = False
+    returns_to: ReturnsTo = ReturnsTo.PLACE
+    tail_from: int | None = None
+    """From this receive on a returned message queues as if sent now (SQS-12)."""
+    dlq: DeadLetter | None = None
+    dead_letters_lazily: bool = False
+    """At the receive that would exceed max_receives (SQS-24), instead of at the last return."""
+    counts_across_queues: bool = False
+    """Whether the receive count goes on after a dead-letter move (SQS-28)."""
+    dedup_window: Nanos | None = None
+    """0: no deduplication; None: for ever."""
+    dedup_per_group: bool = False
+    content_dedup: bool = False
+    capacity: Capacity | None = None
+    max_in_flight: int | None = None
+    in_flight_is_error: bool = False
+    """At the limit a receive is refused; else it returns nothing."""
+    look_ahead: int | None = None
+    """Messages from the front among which a free group is looked for (SQS-15)."""
+    stale_ack: tuple[Stale, Stale] = (Stale.DELETES, Stale.IGNORED)
+    """Expired but not received again; received again."""
+    strict_extend: bool = False
+    """An extend of a lease that has ended is an error (SQS-22); else ignored."""
+    on_crash: OnCrash = OnCrash.KEEPS
+    throttle: Throttle | None = None
+    push: bool = True
+    pull: bool = True
+    poll_batch: int = 1
+    max_batch: int | None = None
+    max_wait: Nanos | None = None
+    default_wait: Nanos | None = None
+    """Long poll of a receive that states none; None: for ever."""
+    prefetch: int = 0
+    """Default prefetch of a subscription, 0 = unlimited."""
+    max_size: int | None = None
+    redrive_rate: int | None = None
+    """Most messages a second that a redrive moves."""

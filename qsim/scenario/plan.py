@@ -1,0 +1,396 @@
+"""What to run, with every choice made: the resolved scenario.
+
+It knows shapes and nothing else: no YAML, no defaults, no validation.  ``load`` makes a Plan from a file, ``sim``
+runs it, ``metrics`` reads it beside the journal.  Times are whole nanoseconds, rates are fractions of messages a
+second, shares are floats from 0 to 1, names are indices in file order (the name stands beside), and what a profile
+decides has been decided: nothing below recomputes a default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from typing import Any
+
+from qsim.kernel.profile import Profile
+from qsim.units import Nanos
+
+# --- time distributions (all in ns) ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    mean: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    min: Nanos
+    max: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Lognormal:
+    median: Nanos
+    p95: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Erlang:
+    mean: Nanos
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pareto:
+    min: Nanos
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Empirical:
+    """Sorted values, each as likely as the other."""
+
+    values: tuple[Nanos, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Cumulative thresholds in file order (the last is 1.0) and the part each leads to; drawn once a message."""
+
+    thresholds: tuple[float, ...]
+    parts: tuple[Time, ...]
+
+
+Time = Constant | Exponential | Uniform | Lognormal | Erlang | Pareto | Empirical | Mix
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Names with cumulative thresholds, in file order; the last threshold is 1.0."""
+
+    names: tuple[str, ...]
+    thresholds: tuple[float, ...]
+
+
+# --- retry ---------------------------------------------------------------------------------------------------------
+
+
+class Backoff(IntEnum):
+    NONE = 0
+    FIXED = 1
+    EXPONENTIAL = 2
+
+
+class Jitter(IntEnum):
+    NONE = 0
+    FULL = 1
+    EQUAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """``attempts`` counts all tries, None = no end; ``budget`` is the share of first tries that retries may add."""
+
+    attempts: int | None
+    backoff: Backoff
+    first: Nanos
+    factor: float
+    max: Nanos | None
+    jitter: Jitter
+    budget: float | None
+
+
+# --- queues -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Imperfections:
+    """Shares."""
+
+    duplicate_delivery: float = 0.0
+    reorder: float = 0.0
+    lose_send: float = 0.0
+    lose_reply: float = 0.0
+    lose_ack: float = 0.0
+    empty_receive: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlan:
+    """``profile`` carries every setting of the broker's side, dlq and capacity included."""
+
+    name: str
+    profile: Profile
+    priorities: tuple[str, ...]
+    imperfections: Imperfections
+
+
+# --- producers ----------------------------------------------------------------------------------------------------------
+
+
+class OnReject(IntEnum):
+    DROP = 0
+    BLOCK = 1
+    RETRY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The rate goes from ``start`` to ``end`` (messages/s) in ``length``; length 0 is a jump."""
+
+    length: Nanos
+    start: Fraction
+    end: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A share of all messages, or ``first`` messages: each the first one sent at or after from, from + every, ..."""
+
+    share: float = 0.0
+    first: int = 0
+    from_: Nanos = 0
+    every: Nanos = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    keys: int
+    skew: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePlan:
+    """``levels`` are cumulative thresholds over the priorities of the target queue (None: level 0).  ``dedup_keys``:
+    None none, 0 the message's identity, N > 0 number modulo N keys."""
+
+    size: int
+    levels: tuple[float, ...] | None
+    delay: Time | None
+    ttl: Nanos | None
+    eta: Time | None
+    groups: Groups | None
+    poison: Poison | None
+    dedup_keys: int | None
+    attributes: tuple[tuple[str, Shares], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerPlan:
+    """One entry of ``producers:``; its ``count`` producers have indices first_index .. first_index + count - 1 in
+    message identities.  Exactly one of ``regular``/``poisson`` (with rate and stages) or ``gaps`` is set."""
+
+    name: str
+    first_index: int
+    count: int
+    to: int
+    regular: bool
+    gaps: Time | None
+    rate: Fraction
+    stages: tuple[Stage, ...]
+    limit: int | None
+    start: Nanos
+    stop: Nanos
+    message: MessagePlan
+    batch_size: int
+    batch_wait: Nanos
+    on_reject: OnReject
+    retry: Retry | None
+    timeout: Nanos
+
+
+# --- consumers -----------------------------------------------------------------------------------------------------------
+
+
+class Ack(IntEnum):
+    AFTER_SUCCESS = 0
+    ON_RECEIVE = 1
+
+
+class Check(IntEnum):
+    NONE = 0
+    BEFORE = 1
+    ATOMIC = 2
+
+
+class CrashAt(IntEnum):
+    WORKING = 0
+    AFTER_EFFECT = 1
+    BEFORE_ACK = 2
+
+
+class OnError(IntEnum):
+    NACK = 0
+    REJECT = 1
+    WAIT_FOR_TIMEOUT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """``wait`` None = for ever; ``every`` None = ask again at once (only with a wait above 0)."""
+
+    batch: int
+    wait: Nanos | None
+    every: Nanos | None
+    visibility_timeout: Nanos | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    every: Nanos
+    extend_to: Nanos
+    give_up_after: Nanos | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    error: float = 0.0
+    crash: float = 0.0
+    crash_at: CrashAt = CrashAt.WORKING
+    restart_after: Time = Constant(0)
+    on_error: OnError = OnError.NACK
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPlan:
+    """``index`` is its number among the consumers; ``most`` the greatest number of processes it ever has (count,
+    or what the timeline sets).  Either ``poll`` or ``prefetch`` is set; ``prefetch`` 0 = unlimited.  ``buffers``:
+    a delivery may wait at the consumer before its work begins (then STARTED rows are written)."""
+
+    name: str
+    index: int
+    sources: tuple[int, ...]
+    count: int
+    most: int
+    concurrency: int
+    service: Time
+    poll: Poll | None
+    prefetch: int | None
+    ack: Ack
+    heartbeat: Heartbeat | None
+    check: Check
+    remember: Nanos | None
+    failures: Failures
+    retry: Retry | None
+    buffers: bool
+    ack_batch: tuple[int, Nanos] | None = None
+
+
+# --- control ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """One settable value: ``what`` is "rate", "count", "service", "failures", "prefetch", "visibility_timeout",
+    "capacity" or "dlq" of object number ``index`` (a producer, consumer or queue); ``value`` is resolved as the
+    field of the same name above (failures: the whole Failures; capacity: Capacity or None; dlq: DeadLetter or None)."""
+
+    what: str
+    index: int
+    value: Any
+    before: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    consumer: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A producer or a consumer (the other is None)."""
+
+    producer: int | None
+    consumer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """rate None: all at once."""
+
+    from_: int
+    to: int
+    rate: Fraction | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    queue: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixPoison:
+    """queue None: everywhere."""
+
+    queue: int | None
+
+
+Action = Set | Crash | Pause | Redrive | Purge | FixPoison
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One timeline entry; several ``set:`` paths are several actions.  ``length`` None: it stays."""
+
+    name: str
+    at: Nanos
+    length: Nanos | None
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPlan:
+    """``when`` is a qsim.scenario.reference.Reference; ``limit`` in ns, or a plain number."""
+
+    name: str
+    when: Any
+    above: bool
+    limit: float
+    hold: Nanos
+    window: Nanos
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """``that`` is a Reference or None for a whole-run claim; ``value`` is a number (ns for times), a Reference, or
+    the claim's own arguments; ``fails_in`` names variants."""
+
+    that: Any | None
+    text: str
+    predicate: str
+    value: Any
+    otherwise: str | None
+    fails_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A scenario that can be run."""
+
+    name: str
+    title: str
+    description: str
+    tags: tuple[str, ...]
+    variant: str
+    seed: int
+    duration: Nanos
+    warmup: Nanos
+    replications: int
+    sample_every: Nanos
+    drain: Nanos
+    queues: tuple[QueuePlan, ...]
+    producers: tuple[ProducerPlan, ...]
+    consumers: tuple[ConsumerPlan, ...]
+    timeline: tuple[Control, ...]
+    alerts: tuple[AlertPlan, ...]
+    expect: tuple[Expectation, ...]
