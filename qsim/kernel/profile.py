@@ -130,7 +130,7 @@ class Profile:
     """At the receive that would exceed max_receives (SQS-24), instead of at the last return."""
     counts_across_queues: bool = False
     """Whether the receive count goes on after a dead-letter move (SQS-28)."""
-    dedup_window: Nanos | None = None
+    dedup_window: Nanos | None = 0
     """0: no deduplication; None: for ever."""
     dedup_per_group: bool = False
     content_dedup: bool = False
