@@ -62,6 +62,8 @@ class Cause(IntEnum):
     DUPLICATE_ID = 20
     NO_MESSAGE = 21
     TOO_MANY = 22
+    BLOCKED = 23
+    """The producer has to wait for room: no refusal, and no row."""
 
 
 class Kind(IntEnum):

@@ -1,0 +1,345 @@
+"""The broker: queues, sessions and topics by name, and the passing of time.
+
+It drives its queues by itself: every call first does what was due before.  At the instant of a call an ack, nack or
+extend comes before the leases that end then; a send or a receive after them, and after delays that end (SCENARIO.md
+rule 6).  A receive that waits is served late in its instant: what it gets comes out of ``deliveries()``.
+
+A driver with alarms of its own (the simulator) uses the queues directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from difflib import get_close_matches
+from itertools import count
+from typing import Any
+
+from qsim.kernel.deadlines import NEVER
+from qsim.kernel.journal import Cause, Journal, Place
+from qsim.kernel.message import Credit, Deliveries, Delivery, Message
+from qsim.kernel.profile import Profile
+from qsim.kernel.queue import Queue
+from qsim.kernel.routing import Subscription, recipients
+from qsim.kernel.session import Sessions
+from qsim.units import Nanos
+
+Client = int | str
+_NAMED_CLIENTS = 1 << 30
+"""Numbers of clients that were given a name start here."""
+
+
+class _Queues(dict[str, Queue]):
+    """By name; a misspelt name is a LookupError that says what may have been meant."""
+
+    def __missing__(self, name: str) -> Queue:
+        meant = get_close_matches(str(name), self, 1)
+        hint = f"did you mean {meant[0]!r}? " if meant else ""
+        raise LookupError(f"no queue is called {name!r}; {hint}there are: {', '.join(self)}")
+
+
+class Broker:
+    """Queues under profiles.  Cheap to make, no global state; ``journal=None`` makes one that keeps its rows."""
+
+    def __init__(
+        self,
+        queues: Mapping[str, Profile],
+        topics: Mapping[str, Iterable[Subscription]] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.journal = journal if journal is not None else Journal()
+        self.sessions = Sessions()
+        self.next_number: Callable[[], int] = count(1).__next__
+        self.queues = _Queues()
+        for index, (name, profile) in enumerate(queues.items()):
+            self.queues[name] = Queue(name, index, profile, self)
+        for queue in self.queues.values():
+            if queue.profile.dlq is not None:
+                self.queues[queue.profile.dlq.queue]  # a LookupError now, not at the first dead letter
+        self.topics = {name: tuple(subscriptions) for name, subscriptions in (topics or {}).items()}
+        self._names: dict[str, int] = {}
+        self._message_numbers = count()
+        self._made: list[tuple[Credit, Deliveries]] = []
+        self._due: Nanos = NEVER
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        now: Nanos,
+        queue: str,
+        message: int | None = None,
+        *,
+        level: int = 0,
+        group: Hashable = None,
+        delay: Nanos | None = None,
+        ttl: Nanos | None = None,
+        size: int = 0,
+        dedup: Hashable = None,
+        attributes: Mapping[str, str] | None = None,
+        payload: Any = None,
+    ) -> Cause:
+        """NONE: accepted.  DUPLICATE_ID: accepted before, nothing enters.  BLOCKED: there is no room yet.  Else why
+        it was refused.  ``message`` is its identity (a number; by default the next)."""
+        if self._due <= now:
+            self.wake(now)
+        target = self.queues[queue]
+        number = next(self._message_numbers) if message is None else message
+        answer = target.send(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
+        self._look(now, target)
+        return answer
+
+    def send_batch(self, now: Nanos, queue: str, entries: Iterable[Mapping[str, Any]]) -> list[Cause]:
+        """Several messages in one call, each a mapping of ``send``'s keywords (``message`` too); answered apart."""
+        if self._due <= now:
+            self.wake(now)
+        target = self.queues[queue]
+        answers = target.send_batch(now, [self._entry(entry) for entry in entries])
+        self._look(now, target)
+        return answers
+
+    def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        made = dict(entry)
+        number = made.pop("message", None)
+        made["number"] = next(self._message_numbers) if number is None else number
+        return made
+
+    def publish(
+        self, now: Nanos, topic: str, message: int | None = None, attributes: Mapping[str, str] | None = None, **more: Any
+    ) -> dict[str, Cause]:
+        """A copy to every queue whose subscription wants it; what each said."""
+        number = next(self._message_numbers) if message is None else message
+        return {
+            queue: self.send(now, queue, number, attributes=attributes, **more)
+            for queue in recipients(self.topics[topic], attributes)
+        }
+
+    def receive(
+        self,
+        now: Nanos,
+        queue: str,
+        consumer: Client,
+        limit: int = 1,
+        wait: Nanos | None = 0,
+        visibility_timeout: Nanos | None = None,
+        choice: int = 0,
+    ) -> Deliveries:
+        """Up to ``limit`` messages, at once if there are any.  Else the receive waits as long as ``wait`` (None: for
+        ever) and answers later, through ``deliveries()``; or it is refused."""
+        if self._due <= now:
+            self.wake(now)
+        source, client = self.queues[queue], self._number(consumer)
+        if refused := source.refusal(now, limit, wait):
+            source.refuse_receive(now, client, refused)
+            return _refused(refused)
+        answer = Deliveries(source.hand_out(now, client, limit, visibility_timeout, None, choice))
+        if not answer and wait != 0:
+            answer.credit = source.wait(client, limit, visibility_timeout, None if wait is None else now + wait)
+        elif not answer:
+            source.empty_receive(now, client)
+        self._look(now, source)
+        return answer
+
+    def subscribe(self, now: Nanos, queue: str, consumer: Client, prefetch: int | None = None) -> Credit:
+        """Be pushed messages, up to ``prefetch`` unsettled at a time (0: unlimited; None: the profile's)."""
+        if self._due <= now:
+            self.wake(now)
+        source = self.queues[queue]
+        credit = source.subscribe(self._number(consumer), source.profile.prefetch if prefetch is None else prefetch)
+        self._look(now, source)
+        return credit
+
+    def cancel(self, now: Nanos, credit: Credit) -> None:
+        """Wait no more, be pushed no more; what is held stays held (RMQ-38)."""
+        self._before(now)
+        queue = self.sessions[credit.client].credits.get(credit)
+        if queue is not None:
+            queue.cancel(credit)
+
+    def take(self, now: Nanos, delivery: Delivery) -> None:
+        """The application gets what was pushed to its client."""
+        self._before(now)
+        delivery.message.queue.take(now, delivery)
+
+    def ack(self, now: Nanos, delivery: Delivery) -> Cause:
+        """NONE: deleted.  Else why not (SQS-17 to SQS-19)."""
+        if self._due < now:
+            self._before(now)
+        queue = delivery.message.queue
+        answer = queue.ack(now, delivery)
+        self._look(now, queue)
+        return answer
+
+    def ack_up_to(self, now: Nanos, delivery: Delivery) -> list[Cause]:
+        """Everything that its session got from this queue, up to and with this delivery."""
+        held = self.sessions[delivery.client].held.values()
+        mine = [d for d in held if d.message.queue is delivery.message.queue and d.receipt <= delivery.receipt]
+        return [self.ack(now, each) for each in mine]
+
+    def ack_session(self, now: Nanos, consumer: Client) -> list[Cause]:
+        """Everything that this client holds."""
+        return [self.ack(now, each) for each in list(self.sessions[self._number(consumer)].held.values())]
+
+    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0) -> Cause:
+        """Give back, visible again after ``delay``."""
+        return self._settle(now, delivery, lambda queue: queue.nack(now, delivery, delay))
+
+    def reject(self, now: Nanos, delivery: Delivery) -> Cause:
+        """Dead-letter, or drop where there is no dead-letter queue."""
+        return self._settle(now, delivery, lambda queue: queue.reject(now, delivery))
+
+    def extend(self, now: Nanos, delivery: Delivery, timeout: Nanos) -> Cause:
+        """Let the lease end ``timeout`` from now (SQS-21).  A timeout of 0 gives the message back."""
+        if timeout == 0:
+            return self.nack(now, delivery)
+        return self._settle(now, delivery, lambda queue: queue.extend(now, delivery, timeout))
+
+    def _settle(self, now: Nanos, delivery: Delivery, call: Callable[[Queue], Cause]) -> Cause:
+        self._before(now)
+        answer = call(delivery.message.queue)
+        self._look_everywhere(now)
+        return answer
+
+    def forget(self, now: Nanos, consumer: Client) -> None:
+        """A client is gone, with its life: its waits end, and each queue does with what it held as its profile says."""
+        self._before(now)
+        client = self._number(consumer)
+        session = self.sessions.pop(client, None)
+        if session is None:
+            return
+        self.sessions[client] = session
+        for credit, queue in list(session.credits.items()):
+            queue.cancel(credit)
+        for delivery in list(session.held.values()):
+            delivery.message.queue.release(now, delivery)
+        del self.sessions[client]
+        self._look_everywhere(now)
+
+    def redrive(self, now: Nanos, source: str, to: str, limit: int | None = None) -> int:
+        """Move visible messages, oldest first; answers how many."""
+        self._before(now)
+        moved = self.queues[source].redrive(now, self.queues[to], limit)
+        self._look_everywhere(now)
+        return moved
+
+    def purge(self, now: Nanos, queue: str) -> int:
+        """Remove everything; answers how much that was."""
+        self._before(now)
+        return self.queues[queue].purge(now)
+
+    def expire(self, now: Nanos, delivery: Delivery) -> None:
+        """Let a lease end now, as time would."""
+        message = delivery.message
+        if message.receipt == delivery.receipt and message.place is Place.LEASED:
+            message.queue.expire(now, message)
+            self._look_everywhere(now)
+
+    def duplicate(self, now: Nanos, delivery: Delivery) -> bool:
+        """Hand out a leased message once more (at-least-once); False if it is not leased any more."""
+        self._before(now)
+        done = delivery.message.queue.duplicate(now, delivery)
+        self._look_everywhere(now)
+        return done
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def wake_at(self) -> Nanos | None:
+        """When time will next change something by itself: never in the past, never late.  None: never."""
+        due = min(self._due, self._first_due())
+        return None if due >= NEVER else due
+
+    def wake(self, now: Nanos) -> None:
+        """Do all that is due up to and with ``now``, instant by instant."""
+        while (instant := min(self._due, self._first_due())) <= now:
+            self._pass(instant)
+            self._due = NEVER
+        self._due = self._first_due()
+
+    def deliveries(self) -> list[tuple[Credit, Deliveries]]:
+        """What receives that waited, and subscriptions, have been handed since the last call."""
+        made, self._made = self._made, []
+        return made
+
+    def _first_due(self) -> Nanos:
+        return min((self._queue_due(queue) for queue in self.queues.values()), default=NEVER)
+
+    @staticmethod
+    def _queue_due(queue: Queue) -> Nanos:
+        return min(queue.leases.next(), queue.timers.next(), queue.expiries.next(), queue.waits.next())
+
+    def _pass(self, instant: Nanos) -> None:
+        """One instant: leases, then delays and expiries, then receives one by one, then waits that are over."""
+        queues = self.queues.values()
+        for queue in queues:
+            queue.end_leases(instant)
+        for queue in queues:
+            queue.end_timers(instant)
+        for queue in queues:
+            while (served := queue.serve(instant)) is not None:
+                credit, deliveries = served
+                self._made.append((credit, Deliveries(deliveries)))
+        for queue in queues:
+            self._made += [(credit, Deliveries()) for credit in queue.end_waits(instant)]
+
+    def _before(self, now: Nanos) -> None:
+        """Do what was due before now, and leave what is due now."""
+        if self._due < now:
+            self.wake(now - 1)
+
+    def _look(self, now: Nanos, queue: Queue) -> None:
+        """After a call on a queue: remember when time is next wanted."""
+        due = min(queue.leases.due, queue.timers.due, queue.expiries.due, queue.waits.due)
+        if queue.waiting and queue.visible:
+            due = now
+        if due < self._due:
+            self._due = due
+
+    def _look_everywhere(self, now: Nanos) -> None:
+        for queue in self.queues.values():
+            self._look(now, queue)
+
+    # --- looking --------------------------------------------------------------------------------------------------------
+
+    def overview(self) -> dict[str, dict[str, int]]:
+        """How many messages are where, by queue."""
+        return {
+            name: {
+                "visible": queue.visible,
+                "in_flight": queue.in_flight,
+                "delayed": queue.delayed,
+                "deferred": queue.deferred,
+            }
+            for name, queue in self.queues.items()
+        }
+
+    def fingerprint(self, now: Nanos) -> Hashable:
+        """The state without absolute time and without the numbers of receipts: equal ones behave alike from here on."""
+        return tuple(_print_of(queue, now) for queue in self.queues.values())
+
+    def _number(self, client: Client) -> int:
+        if isinstance(client, int):
+            return client
+        if client not in self._names:
+            self._names[client] = _NAMED_CLIENTS + len(self._names)
+        return self._names[client]
+
+
+def _refused(cause: Cause) -> Deliveries:
+    answer = Deliveries()
+    answer.refused = cause
+    return answer
+
+
+def _print_of(queue: Queue, now: Nanos) -> Hashable:
+    by_rank = sorted(queue.messages(), key=lambda m: m.rank)
+    served = {id(m): place for place, m in enumerate(queue.ready)}
+    waiting = tuple(
+        (c.client, c.limit, c.left, c.timeout, None if c.ends is None else c.ends - now) for c in queue.waiting if c.arm
+    )
+    return queue.name, tuple(_message_print(m, now, served.get(id(m))) for m in by_rank), waiting, queue.memory(now)
+
+
+def _message_print(message: Message, now: Nanos, turn: int | None) -> Hashable:
+    lease = None if message.lease_ends is None else message.lease_ends - now
+    expires = None if message.expires is None else message.expires - now
+    held = (now - message.leased_at, message.client, message.is_hidden) if message.place is Place.LEASED else None
+    return (message.number, message.place, message.level, message.group, message.receives, lease, expires, held, turn)

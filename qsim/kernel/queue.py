@@ -1,0 +1,769 @@
+"""One queue: where a message is, who waits, and what moves a message.  It knows no clock, no dice and no SimPy: time
+comes in as ``now``, and whoever calls has first done what was due before (``Broker`` does that by itself, the
+simulator by alarms).
+
+A message is in exactly one place: ready, delayed, leased or deferred; or it is gone.  ``visible``, ``in_flight``,
+``delayed`` and ``deferred`` count them.  Who waits stands in ``waiting``, the longest waiting first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from qsim.kernel.deadlines import Deadlines, Entry
+from qsim.kernel.journal import NOBODY, ROW, Cause, Kind, Place
+from qsim.kernel.message import Credit, Delivery, Message
+from qsim.kernel.profile import Grouping, OnCrash, Overflow, Profile, ReturnsTo, Stale
+from qsim.kernel.ready import Groups, lanes_for
+from qsim.kernel.throttle import Bucket
+from qsim.units import MILLISECOND, Nanos
+
+if TYPE_CHECKING:
+    from qsim.kernel.broker import Broker
+
+# Bound once: these stand in the path that every message takes.
+_pack = ROW.pack
+_READY, _DELAYED, _LEASED, _GONE, _DEFERRED = Place.READY, Place.DELAYED, Place.LEASED, Place.GONE, Place.DEFERRED
+_NONE = Cause.NONE
+_ACCEPTED, _RECEIVED, _ACKED = int(Kind.ACCEPTED), int(Kind.RECEIVED), int(Kind.ACKED)
+_delivery = tuple.__new__
+_MOST_MS = (1 << 31) - 1
+
+ACK, NACK, EXTEND = 1, 2, 3
+"""``other`` of a STALE row: which call it was."""
+
+
+def _expires_then(entry: Entry) -> bool:
+    message: Message = entry[2]
+    return message.expires == entry[0] and message.place is not _GONE
+
+
+class Queue:
+    """A named queue under a profile.  Clients and groups are numbers here; names are the Broker's business."""
+
+    def __init__(self, name: str, index: int, profile: Profile, broker: Broker) -> None:
+        self.name = name
+        self.index = index
+        self.visible = self.in_flight = self.delayed = self.deferred = 0
+        self.bytes = 0
+        self.ready = lanes_for(profile)
+        self.waiting: deque[Credit] = deque()
+        self.leases = Deadlines()
+        self.timers = Deadlines()
+        self.expiries = Deadlines(_expires_then)
+        self.waits = Deadlines()
+        self.set_aside: dict[int, Message] = {}
+        self._broker = broker
+        self._next: Callable[[], int] = broker.next_number
+        self._journal = broker.journal
+        self._rows = broker.journal.rows
+        self._sessions = broker.sessions
+        self._seen_ids: dict[Hashable, Nanos] = {}
+        self._seen_order: deque[tuple[Nanos, Hashable]] = deque()
+        self.sends = self.receives = self.deletes = Bucket(None)
+        self.configure(profile)
+
+    def configure(self, profile: Profile) -> None:
+        """Take on a profile's settings.  What has begun stays as it was; the order of a queue cannot change."""
+        self.profile = profile
+        self.groups = self.ready if isinstance(self.ready, Groups) else None
+        self.tracks = profile.on_crash is not OnCrash.KEEPS
+        limits = profile.throttle
+        if limits is not None:
+            self.sends, self.receives, self.deletes = map(Bucket, (limits.send, limits.receive, limits.delete))
+        self._is_plain = not (
+            profile.needs_group or limits or profile.capacity or profile.max_size or profile.max_delay is not None
+        )
+        self._most = profile.dlq.max_receives if profile.dlq is not None else None
+        self._most_at_receive = self._most if profile.dead_letters_lazily else None
+        self._most_at_return = None if profile.dead_letters_lazily else self._most
+        self._expires = profile.retention is not None
+
+    @property
+    def depth(self) -> int:
+        return self.visible + self.in_flight + self.delayed + self.deferred
+
+    # --- send ------------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        now: Nanos,
+        number: int,
+        level: int = 0,
+        group: Hashable = None,
+        delay: Nanos | None = None,
+        ttl: Nanos | None = None,
+        size: int = 0,
+        dedup: Hashable = None,
+        attributes: Mapping[str, str] | None = None,
+        payload: Any = None,
+    ) -> Cause:
+        """One call with one message.  NONE: it was accepted; DUPLICATE_ID: accepted before; else why not."""
+        if not self._is_plain and (cause := self._refusal(now, group, delay, size, self.sends.take(now))):
+            return self._refuse(now, number, cause)
+        return self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
+
+    def send_batch(self, now: Nanos, entries: list[dict[str, Any]]) -> list[Cause]:
+        """One call with several messages (each a dict of send's arguments after ``now``): one token, then each on
+        its own (SQS-4)."""
+        profile = self.profile
+        cause = self.sends.take(now)
+        if profile.max_batch is not None and len(entries) > profile.max_batch:
+            cause = Cause.TOO_MANY
+        elif profile.max_size is not None and sum(entry.get("size", 0) for entry in entries) > profile.max_size:
+            cause = Cause.TOO_LARGE
+        return [self._send_entry(now, entry, cause) for entry in entries]
+
+    def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause) -> Cause:
+        cause = self._refusal(now, entry.get("group"), entry.get("delay"), entry.get("size", 0), cause)
+        return self._refuse(now, entry["number"], cause) if cause else self.enter(now, **entry)
+
+    def _refusal(self, now: Nanos, group: Hashable, delay: Nanos | None, size: int, cause: Cause) -> Cause:
+        profile = self.profile
+        if cause:
+            return cause
+        if profile.needs_group and group is None:
+            return Cause.NO_GROUP
+        if delay is not None and not profile.message_delay:
+            return Cause.DELAY_NOT_ALLOWED
+        if delay is not None and profile.max_delay is not None and delay > profile.max_delay:
+            return Cause.OUT_OF_RANGE
+        if profile.max_size is not None and size > profile.max_size:
+            return Cause.TOO_LARGE
+        return _NONE
+
+    def _refuse(self, now: Nanos, number: int, cause: Cause) -> Cause:
+        if cause is not Cause.BLOCKED:
+            self._journal.write(now, number, NOBODY, 0, self.index, Kind.REJECTED, cause)
+        return cause
+
+    def enter(
+        self,
+        now: Nanos,
+        number: int,
+        level: int = 0,
+        group: Hashable = None,
+        delay: Nanos | None = None,
+        ttl: Nanos | None = None,
+        size: int = 0,
+        dedup: Hashable = None,
+        attributes: Mapping[str, str] | None = None,
+        payload: Any = None,
+    ) -> Cause:
+        """What a send does once the call itself is in order."""
+        profile = self.profile
+        if dedup is not None and profile.dedup_window != 0 and self._is_duplicate(now, group, dedup):
+            self._journal.write(now, number, NOBODY, 0, self.index, Kind.SUPPRESSED)
+            return Cause.DUPLICATE_ID
+        if profile.capacity is not None and (cause := self._make_room(now, size)):
+            return self._refuse(now, number, cause)
+        if dedup is not None and profile.dedup_window != 0:
+            self._remember(now, group, dedup)
+        rank = self._next()
+        message = Message(number, self, rank, now)
+        if level:
+            message.level = level
+        if group is not None:
+            message.group = group
+        if size:
+            message.size = size
+            self.bytes += size
+        if attributes is not None:
+            message.attributes = attributes
+        if payload is not None:
+            message.payload = payload
+        if dedup is not None:
+            message.dedup = dedup
+        if self._expires or ttl is not None:
+            self._arm_expiry(message, now, ttl)
+        wait = profile.delay if delay is None else delay
+        if wait > 0:
+            message.place = _DELAYED
+            message.arm = rank
+            self.delayed += 1
+            self.timers.add(now + wait, rank, message)
+        else:
+            self.visible += 1
+            self.ready.push(message)
+        rows = self._rows
+        rows += _pack(
+            now, number, NOBODY, 0, self.index, _ACCEPTED, message.place, group if group.__class__ is int else -1
+        )
+        if len(rows) > 1048576:
+            self._journal.flush()
+        if profile.capacity is not None:
+            self._shed(now, message)
+        return _NONE
+
+    def _is_duplicate(self, now: Nanos, group: Hashable, dedup: Hashable) -> bool:
+        """SQS-6: remembered from the first accepted send, also after the message is gone."""
+        order = self._seen_order
+        while order and order[0][0] <= now:
+            _, key = order.popleft()
+            del self._seen_ids[key]
+        return ((group, dedup) if self.profile.dedup_per_group else dedup) in self._seen_ids
+
+    def _remember(self, now: Nanos, group: Hashable, dedup: Hashable) -> None:
+        key = (group, dedup) if self.profile.dedup_per_group else dedup
+        window = self.profile.dedup_window
+        self._seen_ids[key] = now
+        if window is not None:
+            self._seen_order.append((now + window, key))
+
+    def _arm_expiry(self, message: Message, since: Nanos, ttl: Nanos | None) -> None:
+        retention = self.profile.retention
+        if retention is not None:
+            message.retained_from = since
+            ttl = retention if ttl is None else min(ttl, retention)
+        if ttl is not None:
+            message.expires = since + ttl
+            self.expiries.add(message.expires, message.rank, message)
+
+    # --- capacity -----------------------------------------------------------------------------------------------------
+
+    def is_full(self, size: int = 0) -> bool:
+        """Whether one more message of this size would exceed the capacity."""
+        capacity = self.profile.capacity
+        if capacity is None:
+            return False
+        held = self.visible if capacity.counts_ready_only else self.depth
+        too_many = capacity.messages is not None and held + 1 > capacity.messages
+        return too_many or (capacity.bytes is not None and self.bytes + size > capacity.bytes)
+
+    def _make_room(self, now: Nanos, size: int) -> Cause:
+        assert self.profile.capacity is not None
+        policy = self.profile.capacity.when_full
+        if not self.is_full(size):
+            return _NONE
+        if policy in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER):
+            while self.is_full(size) and (oldest := self.ready.drop_oldest()) is not None:
+                self._throw_out(now, oldest, policy)
+            return Cause.FULL if self.is_full(size) else _NONE
+        return {Overflow.REJECT: Cause.FULL, Overflow.BLOCK: Cause.BLOCKED}.get(policy, _NONE)
+
+    def _shed(self, now: Nanos, arrived: Message) -> None:
+        """drop-newest: the producer hears accepted, and the message goes."""
+        capacity = self.profile.capacity
+        assert capacity is not None
+        if capacity.when_full is Overflow.DROP_NEWEST and self.depth and self._is_over():
+            place = arrived.place
+            self._remove(arrived)
+            self._journal.write(
+                now, arrived.number, NOBODY, 0, self.index, Kind.DROPPED, Cause.FULL, place
+            )
+
+    def _is_over(self) -> bool:
+        capacity = self.profile.capacity
+        assert capacity is not None
+        held = self.visible if capacity.counts_ready_only else self.depth
+        too_many = capacity.messages is not None and held > capacity.messages
+        return too_many or (capacity.bytes is not None and self.bytes > capacity.bytes)
+
+    def _throw_out(self, now: Nanos, message: Message, policy: Overflow) -> None:
+        if policy is Overflow.DEAD_LETTER:
+            self._dead_letter(now, message, Cause.FULL)
+        else:
+            self._end(now, message, Kind.DROPPED, Cause.FULL, message.place)
+
+    # --- receive --------------------------------------------------------------------------------------------------------
+
+    def refusal(self, now: Nanos, limit: int = 1, wait: Nanos | None = 0) -> Cause:
+        """Whether the broker would refuse this receive, and why; takes a token where calls are limited."""
+        profile = self.profile
+        if profile.max_batch is not None and not 1 <= limit <= profile.max_batch:
+            return Cause.TOO_MANY
+        if profile.max_wait is not None and (wait is None or wait > profile.max_wait):
+            return Cause.OUT_OF_RANGE
+        if (cause := self.receives.take(now)) is not _NONE:
+            return cause
+        most = profile.max_in_flight
+        return Cause.OVER_LIMIT if most is not None and profile.in_flight_is_error and self.in_flight >= most else _NONE
+
+    def refuse_receive(self, now: Nanos, client: int, cause: Cause) -> None:
+        """Write down that a receive was refused."""
+        self._journal.write(now, -1, client, 0, self.index, Kind.REFUSED, cause)
+
+    def empty_receive(self, now: Nanos, client: int) -> None:
+        """Write down that a receive ended with nothing."""
+        self._journal.write(now, -1, client, 0, self.index, Kind.EMPTY_RECEIVE)
+
+    def hand_out(
+        self,
+        now: Nanos,
+        client: int,
+        limit: int = 1,
+        timeout: Nanos | None = None,
+        credit: Credit | None = None,
+        choice: int = 0,
+    ) -> list[Delivery]:
+        """Lease up to ``limit`` messages to a client, at once: what a receive does that need not wait.
+
+        ``timeout`` None is the queue's own visibility timeout; ``choice`` picks another than the first candidate.
+        """
+        if not self.visible:
+            return []
+        picked = self._pick(now, limit, choice)
+        together = 0 if credit is not None and credit.is_pushed else len(picked)
+        deliveries = [self._lease(now, message, client, timeout, credit, together) for message in picked]
+        if timeout == 0:
+            for delivery in deliveries:  # SQS-10: it stays visible, and the receive counts
+                self._return(now, delivery.message, Kind.RETURNED)
+        return deliveries
+
+    def _pick(self, now: Nanos, limit: int, choice: int) -> list[Message]:
+        """The messages that go next.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
+        ready, picked, profile = self.ready, [], self.profile
+        if profile.max_in_flight is not None:
+            limit = min(limit, profile.max_in_flight - self.in_flight)
+        ready.begin()
+        while len(picked) < limit:
+            message = ready.pop_at(choice) if choice else ready.pop()
+            if message is None:
+                break
+            if self._most_at_receive is not None and message.receives >= self._most_at_receive:
+                self._release(message)
+                self._dead_letter(now, message, Cause.MAX_RECEIVES)
+                continue
+            picked.append(message)
+        return picked
+
+    def _lease(
+        self, now: Nanos, message: Message, client: int, timeout: Nanos | None, credit: Credit | None, together: int
+    ) -> Delivery:
+        receipt = self._next()
+        attempt = message.receives + 1
+        message.receives = attempt
+        message.receipt = message.arm = receipt
+        message.place = _LEASED
+        message.client = client
+        message.leased_at = now
+        self.visible -= 1
+        self.in_flight += 1
+        delivery: Delivery = _delivery(Delivery, (message, receipt, attempt, client))
+        if timeout is None:
+            timeout = self.profile.visibility_timeout
+        if timeout is None:
+            lease_ms = -1
+            message.lease_ends = None
+        else:
+            lease_ms = timeout // MILLISECOND if timeout < _MOST_MS * MILLISECOND else _MOST_MS
+            message.lease_ends = ends = now + timeout
+            self.leases.add(ends, receipt, message)
+        if credit is not None and credit.is_pushed:
+            message.credit = credit
+            self._sessions[client].held[receipt] = delivery
+        elif self.tracks:
+            self._sessions[client].held[receipt] = delivery
+        rows = self._rows
+        rows += _pack(now, message.number, client, attempt, self.index, _RECEIVED, together, lease_ms)
+        return delivery
+
+    # --- who waits --------------------------------------------------------------------------------------------------------
+
+    def wait(self, client: int, limit: int, timeout: Nanos | None, ends: Nanos | None) -> Credit:
+        """A receive that waits: it gets what comes, until ``ends`` (None: for ever)."""
+        credit = Credit(self._next(), client, limit, timeout, ends, is_pushed=False)
+        self.join(credit)
+        return credit
+
+    def join(self, credit: Credit) -> None:
+        """Let a credit wait here (too): a receive over several queues is one credit in each."""
+        self.waiting.append(credit)
+        self._sessions[credit.client].credits[credit] = self
+        if credit.ends is not None:
+            self.waits.add(credit.ends, credit.arm, credit)
+
+    def subscribe(self, client: int, prefetch: int) -> Credit:
+        """A credit that settling renews: up to ``prefetch`` unsettled at a time, 0 = unlimited."""
+        credit = Credit(self._next(), client, prefetch or (1 << 62), None, None, is_pushed=True)
+        self.waiting.append(credit)
+        self._sessions[client].credits[credit] = self
+        return credit
+
+    def cancel(self, credit: Credit) -> None:
+        """The client waits no more; what it holds stays with it."""
+        credit.arm = 0
+        self._sessions[credit.client].credits.pop(credit, None)
+
+    def serve(self, now: Nanos, choice: int = 0) -> tuple[Credit, list[Delivery]] | None:
+        """Serve one waiting consumer: a batch, or one pushed message.  None: nobody waits, or nothing can be had."""
+        waiting = self.waiting
+        while waiting and not waiting[0].arm:
+            waiting.popleft()
+        if not waiting or not self.visible:
+            return None
+        credit = waiting[0]
+        limit = 1 if credit.is_pushed else credit.limit
+        deliveries = self.hand_out(now, credit.client, limit, credit.timeout, credit, choice)
+        if not deliveries:
+            return None
+        waiting.popleft()
+        self._use(credit)
+        return credit, deliveries
+
+    def _use(self, credit: Credit) -> None:
+        if not credit.is_pushed:
+            self.cancel(credit)
+            return
+        credit.left -= 1
+        if credit.left:
+            self.waiting.append(credit)  # RMQ-7: who was served goes to the end of the ring
+
+    def _renew(self, credit: Credit) -> None:
+        credit.left += 1
+        if credit.left == 1 and credit.arm:
+            self.waiting.append(credit)  # RMQ-7: who had run out re-enters at its end
+
+    def end_waits(self, now: Nanos) -> list[Credit]:
+        """The receives whose wait is over: each ends with nothing."""
+        ended = []
+        while (entry := self.waits.pop(now)) is not None:
+            credit: Credit = entry[2]
+            self.cancel(credit)
+            self.empty_receive(entry[0], credit.client)
+            ended.append(credit)
+        return ended
+
+    def take(self, now: Nanos, delivery: Delivery) -> None:
+        """The application gets a delivery that its client had been pushed before."""
+        message = delivery.message
+        message.is_taken = True
+        self._journal.write(now, message.number, message.client, delivery.attempt, self.index, Kind.TAKEN)
+
+    # --- settle -------------------------------------------------------------------------------------------------------------
+
+    def ack(self, now: Nanos, delivery: Delivery) -> Cause:
+        """Delete a message.  NONE: done.  Of a lost lease: what the profile says of it, a STALE row where nothing
+        was done."""
+        message, receipt, attempt, client = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return self._ack_late(now, delivery)
+        message.place = _GONE
+        message.arm = 0
+        self.in_flight -= 1
+        self.bytes -= message.size
+        if self.tracks or message.credit is not None:
+            self._let_go(message)
+        if self.groups is not None:
+            self.groups.release(message)
+            self.groups.forget(message)
+        rows = self._rows
+        rows += _pack(now, message.number, client, attempt, self.index, _ACKED, _LEASED, -1)
+        return _NONE
+
+    def _ack_late(self, now: Nanos, delivery: Delivery) -> Cause:
+        message, receipt, attempt, client = delivery
+        if message.place is _GONE:
+            return self._stale(now, delivery, Cause.NO_MESSAGE, ACK)  # SQS-17: deleting twice succeeds
+        again = message.receipt != receipt
+        does = self.profile.stale_ack[again]
+        if does is Stale.DELETES:
+            place = message.place
+            if place is _LEASED:
+                self._unlease(message)
+            self._remove(message)
+            self._journal.write(now, message.number, client, attempt, self.index, Kind.ACKED, place)
+            return _NONE
+        why = Cause.RECEIVED_AGAIN if again else Cause.RECEIPT_EXPIRED
+        return self._stale(now, delivery, why, ACK)
+
+    def _stale(self, now: Nanos, delivery: Delivery, why: Cause, call: int) -> Cause:
+        message, _, attempt, client = delivery
+        self._journal.write(now, message.number, client, attempt, self.index, Kind.STALE, why, call)
+        return why
+
+    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0) -> Cause:
+        """Give a message back, visible again after ``delay``."""
+        message, receipt, _, _ = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
+        if delay > 0 and self.profile.nack_stays_leased:
+            return self._hide(now, message, delay)
+        self._return(now, message, Kind.NACKED, delay)
+        return _NONE
+
+    def _hide(self, now: Nanos, message: Message, delay: Nanos) -> Cause:
+        if self._is_beyond_cap(message, now + delay):
+            return Cause.OUT_OF_RANGE
+        message.is_hidden = True
+        self._journal.write(
+            now, message.number, message.client, message.receives, self.index, Kind.NACKED, _LEASED, delay // MILLISECOND
+        )
+        self._rearm(message, now + delay)
+        return _NONE
+
+    def _why_stale(self, message: Message, receipt: int) -> Cause:
+        if message.place is _GONE:
+            return Cause.NO_MESSAGE
+        return Cause.RECEIVED_AGAIN if message.receipt != receipt else Cause.NOT_IN_FLIGHT
+
+    def reject(self, now: Nanos, delivery: Delivery) -> Cause:
+        """Refuse a message for good: dead-letter it, or drop it where there is no dead-letter queue."""
+        message, receipt, _, _ = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
+        client = message.client
+        self._unlease(message)
+        self._journal.write(now, message.number, client, delivery.attempt, self.index, Kind.NACKED, _LEASED)
+        self._dead_letter(now, message, Cause.REJECTED)
+        return _NONE
+
+    def extend(self, now: Nanos, delivery: Delivery, timeout: Nanos) -> Cause:
+        """Let the lease end ``timeout`` from now (SQS-21), whether that is later or sooner."""
+        message, receipt, attempt, _ = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return self._stale(now, delivery, self._why_stale(message, receipt), EXTEND)
+        if self._is_beyond_cap(message, now + timeout):
+            return Cause.OUT_OF_RANGE
+        self._journal.write(
+            now, message.number, message.client, attempt, self.index, Kind.EXTENDED, 0, min(timeout // MILLISECOND, _MOST_MS)
+        )
+        self._rearm(message, now + timeout)
+        return _NONE
+
+    def _is_beyond_cap(self, message: Message, ends: Nanos) -> bool:
+        """SQS-22: hidden at most 12 h since the receive that gave this receipt; more is an error."""
+        most = self.profile.max_visibility
+        return most is not None and ends - message.leased_at > most
+
+    def _rearm(self, message: Message, ends: Nanos) -> None:
+        message.arm = self._next()
+        message.lease_ends = ends
+        self.leases.add(ends, message.arm, message)
+
+    def release(self, now: Nanos, delivery: Delivery) -> None:
+        """Its client is gone: what the profile says of a crash."""
+        message, receipt, _, _ = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return
+        if self.profile.on_crash is OnCrash.LOSES:
+            self._unlease(message)
+            self._end(now, message, Kind.VANISHED, _LEASED)
+        elif self.profile.on_crash is OnCrash.RETURNS or message.credit is not None:
+            self._return(now, message, Kind.RETURNED)
+
+    # --- what time does (or a driver by hand) ------------------------------------------------------------------------------
+
+    def end_leases(self, now: Nanos) -> bool:
+        """Give back what was not acked in time, in order of the deadlines.  True if there was any."""
+        found = False
+        while (entry := self.leases.pop(now)) is not None:
+            self.expire(entry[0], entry[2])
+            found = True
+        return found
+
+    def expire(self, now: Nanos, message: Message) -> None:
+        """The lease of this message ends."""
+        kind = Kind.RETURNED if message.is_hidden else Kind.LEASE_ENDED
+        self._return(now, message, kind)
+
+    def end_timers(self, now: Nanos) -> bool:
+        """Delays that are over, and messages whose ttl or retention is; in order of time.  True if there was any."""
+        found = False
+        while True:
+            delay, expiry = self.timers.next(), self.expiries.next()
+            if min(delay, expiry) > now:
+                return found
+            found = True
+            if delay <= expiry:
+                entry = self.timers.pop(now)
+                assert entry is not None
+                self._become_visible(entry[0], entry[2])
+            else:
+                entry = self.expiries.pop(now)
+                assert entry is not None
+                self._expire_message(entry[0], entry[2])
+
+    def _become_visible(self, now: Nanos, message: Message) -> None:
+        message.arm = 0
+        message.place = _READY
+        self.delayed -= 1
+        self.visible += 1
+        self.ready.put_back(message)
+        self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.VISIBLE, _READY)
+
+    def _expire_message(self, now: Nanos, message: Message) -> None:
+        if message.place is _LEASED and not self.profile.expires_in_flight or message.place is _DEFERRED:
+            return  # it strikes when the message comes back
+        if message.place is _LEASED:
+            self._unlease(message)
+        self._expire_now(now, message)
+
+    def _expire_now(self, now: Nanos, message: Message) -> None:
+        by_ttl = message.retained_from is None or message.expires != message.retained_from + (self.profile.retention or 0)
+        why = Cause.TTL if by_ttl else Cause.RETENTION
+        if self.profile.ttl_dead_letters and self.profile.dlq is not None:
+            self._dead_letter(now, message, why)
+        else:
+            self._end(now, message, Kind.EXPIRED, why, message.place)
+
+    def duplicate(self, now: Nanos, delivery: Delivery) -> bool:
+        """The broker hands the message out again although its lease runs (SQS-12): it is visible once more, and the
+        old receipt is good until then.  False if the lease is over."""
+        message, receipt, _, _ = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return False
+        self._return(now, message, Kind.DUPLICATED)
+        return True
+
+    # --- ways back and out ----------------------------------------------------------------------------------------------------
+
+    def _return(self, now: Nanos, message: Message, kind: Kind, delay: Nanos = 0) -> None:
+        """A leased message comes back, unless it is used up or out of date."""
+        client, attempt = message.client, message.receives
+        self._unlease(message)
+        write = self._journal.write
+        if self._most_at_return is not None and attempt >= self._most_at_return and kind is not Kind.DUPLICATED:
+            write(now, message.number, client, attempt, self.index, kind, _LEASED)
+            self._dead_letter(now, message, Cause.MAX_RECEIVES)
+            return
+        if message.expires is not None and message.expires <= now:
+            write(now, message.number, client, attempt, self.index, kind, _LEASED)
+            self._expire_now(now, message)
+            return
+        self.in_flight -= 1
+        if delay > 0:
+            message.place = _DELAYED
+            message.arm = self._next()
+            self.delayed += 1
+            self.timers.add(now + delay, message.arm, message)
+        else:
+            message.place = _READY
+            self.visible += 1
+            self._queue_again(message)
+        write(now, message.number, client, attempt, self.index, kind, message.place)
+        capacity = self.profile.capacity
+        if capacity is not None and capacity.counts_ready_only and self._is_over():
+            self._evict_head(now, capacity.when_full)
+
+    def _queue_again(self, message: Message) -> None:
+        profile = self.profile
+        to_tail = profile.tail_from is not None and message.receives >= profile.tail_from
+        if to_tail or profile.returns_to is ReturnsTo.TAIL:
+            message.rank = self._next()  # as if sent now (SQS-12)
+            self.ready.put_back(message)
+        elif profile.returns_to is ReturnsTo.HEAD:
+            self.ready.put_first(message)
+        else:
+            self.ready.put_back(message)
+
+    def _evict_head(self, now: Nanos, policy: Overflow) -> None:
+        """RMQ-29: over the limit the head goes, be it the message that just came back."""
+        if policy in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER) and (oldest := self.ready.drop_oldest()) is not None:
+            self._throw_out(now, oldest, policy)
+
+    def _unlease(self, message: Message) -> None:
+        """No client holds it any more.  The place, and the count of it, are left to the caller."""
+        if self.tracks or message.credit is not None:
+            self._let_go(message)
+        message.arm = 0
+        message.client = NOBODY
+        message.is_hidden = message.is_taken = False
+        message.lease_ends = None
+        self._release(message)
+
+    def _let_go(self, message: Message) -> None:
+        self._sessions[message.client].held.pop(message.receipt, None)
+        credit = message.credit
+        if credit is not None:
+            message.credit = None
+            self._renew(credit)
+
+    def _release(self, message: Message) -> None:
+        if self.groups is not None:
+            self.groups.release(message)
+
+    def _count(self, place: Place, step: int) -> None:
+        if place is _READY:
+            self.visible += step
+        elif place is _LEASED:
+            self.in_flight += step
+        elif place is _DELAYED:
+            self.delayed += step
+        elif place is _DEFERRED:
+            self.deferred += step
+
+    def _remove(self, message: Message) -> None:
+        """Out of the queue, wherever it is (a leased one has been unleased).  Lanes and heaps find out later."""
+        self._count(message.place, -1)
+        self.bytes -= message.size
+        message.place = _GONE
+        message.arm = 0
+        if self.groups is not None:
+            self.groups.forget(message)
+
+    def _end(self, now: Nanos, message: Message, kind: Kind, cause: int, other: int = -1) -> None:
+        self._remove(message)
+        self._journal.write(now, message.number, NOBODY, message.receives, self.index, kind, cause, other)
+
+    def _dead_letter(self, now: Nanos, message: Message, why: Cause) -> None:
+        """To the dead-letter queue, as a fresh publish; dropped where there is none."""
+        place, dlq = message.place, self.profile.dlq
+        if dlq is None:
+            self._end(now, message, Kind.DROPPED, why, place)
+            return
+        target = self._broker.queues[dlq.queue]
+        self._end(now, message, Kind.DEAD_LETTERED, why, target.index << 8 | place)
+        kept = message.receives if self.profile.counts_across_queues else 0
+        target.arrive(now, message, self.index, kept)
+
+    def arrive(self, now: Nanos, message: Message, source: int, receives: int) -> None:
+        """A message moves in from another queue: a new one, with the old one's identity.  A move is never refused."""
+        if self.profile.capacity is not None:
+            self._make_room(now, message.size)
+        rank = self._next()
+        moved = Message(message.number, self, rank, now)
+        moved.level, moved.group, moved.size = message.level, message.group, message.size
+        moved.attributes, moved.payload = message.attributes, message.payload
+        moved.receives = receives
+        self.bytes += moved.size
+        if self._expires:
+            restarts = self.profile.retention_restarts or message.retained_from is None
+            self._arm_expiry(moved, now if restarts else message.retained_from or now, None)
+        self.visible += 1
+        self.ready.push(moved)
+        self._journal.write(now, moved.number, NOBODY, receives, self.index, Kind.MOVED_IN, _READY, source)
+
+    def redrive(self, now: Nanos, to: Queue, limit: int | None = None) -> int:
+        """Move visible messages to another queue, oldest first, as new ones behind what is there (SQS-29).
+        Answers how many."""
+        moved = 0
+        while (limit is None or moved < limit) and (message := self.ready.drop_oldest()) is not None:
+            self._end(now, message, Kind.MOVED_OUT, _READY, to.index)
+            message.retained_from = None
+            to.arrive(now, message, self.index, 0)
+            moved += 1
+        return moved
+
+    def purge(self, now: Nanos) -> int:
+        """Remove everything, in flight too (SQS-32).  Answers how many."""
+        messages = sorted(self.messages(), key=lambda m: m.rank)
+        for message in messages:
+            place = message.place
+            if place is _LEASED:
+                self._unlease(message)
+            self._end(now, message, Kind.PURGED, place)
+        return len(messages)
+
+    def messages(self) -> Iterator[Message]:
+        """Every message of the queue, each once."""
+        leased: dict[int, Message] = {}
+        for session in self._sessions.values():
+            leased |= {d.receipt: d.message for d in session.held.values() if d.message.queue is self}
+        leased |= {entry[2].receipt: entry[2] for entry in self.leases.live()}
+        yield from self.ready
+        yield from leased.values()
+        yield from (entry[2] for entry in self.timers.live())
+        yield from self.set_aside.values()
+
+    def memory(self, now: Nanos) -> Hashable:
+        """What it remembers beside its messages, as of now: deduplication ids and used-up tokens."""
+        window = self.profile.dedup_window
+        ids = tuple(
+            (str(key), None if window is None else since + window - now)
+            for key, since in self._seen_ids.items()
+            if window is None or since + window > now
+        )
+        return ids, tuple(bucket.used(now) for bucket in (self.sends, self.receives, self.deletes))

@@ -1,0 +1,345 @@
+"""Which ready message goes next: one lane for each way of ordering.
+
+They know ranks, levels and groups, no clock and no leases.  A lane may still hold a message that is gone (expired,
+deleted by a late ack): it is passed over when it comes to the front, never searched for.
+
+Every lane has the same verbs: ``push`` (a new message), ``put_back`` (a returned one, to its place by rank),
+``put_first`` (a returned one, before all others), ``pop``, ``candidates`` and ``pop_at`` (where the driver chooses),
+``drop_oldest``, ``begin`` (a new receive) and iteration.  Groups also want ``release`` and ``forget``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from heapq import heappop, heappush
+from itertools import islice
+
+from qsim.kernel.journal import Place
+from qsim.kernel.message import Message
+from qsim.kernel.profile import Grouping, Order, Profile
+
+_READY = Place.READY
+
+
+class Fifo:
+    """By rank.  New messages come in order of rank, so a deque does; returned ones wait in a heap beside it."""
+
+    def __init__(self) -> None:
+        self._line: deque[Message] = deque()
+        self._back: list[tuple[int, Message]] = []
+        self._first: deque[Message] = deque()
+        self.push = self._line.append
+        self.put_first = self._first.append
+
+    def put_back(self, message: Message) -> None:
+        if self._line and message.rank < self._line[-1].rank:
+            heappush(self._back, (message.rank, message))
+        else:
+            self._line.append(message)
+
+    def begin(self) -> None:
+        """A new receive: nothing to remember."""
+
+    def pop(self) -> Message | None:
+        """The next message, taken out; None if there is none."""
+        line = self._line
+        while True:
+            if self._first:
+                message = self._first.popleft()
+            elif self._back and (not line or self._back[0][0] < line[0].rank):
+                message = heappop(self._back)[1]
+            elif line:
+                message = line.popleft()
+            else:
+                return None
+            if message.place is _READY:
+                return message
+
+    def front(self) -> Message | None:
+        """The next message, left where it is."""
+        while (lane := self._first or self._source()) is not None:
+            message = lane[0] if isinstance(lane, deque) else lane[0][1]
+            if message.place is _READY:
+                return message
+            lane.popleft() if isinstance(lane, deque) else heappop(lane)
+        return None
+
+    def _source(self) -> deque[Message] | list[tuple[int, Message]] | None:
+        if self._back and (not self._line or self._back[0][0] < self._line[0].rank):
+            return self._back
+        return self._line or None
+
+    def candidates(self, most: int) -> list[Message]:
+        """The first ``most`` messages, as a driver may choose among them."""
+        return list(islice(self, most))
+
+    def pop_at(self, choice: int) -> Message | None:
+        """The message with that number among the candidates (the last one, if there are fewer)."""
+        passed = [message for _ in range(choice + 1) if (message := self.pop()) is not None]
+        for message in passed[:-1]:
+            heappush(self._back, (message.rank, message))
+        return passed[-1] if passed else None
+
+    def drop_oldest(self) -> Message | None:
+        return self.pop()
+
+    def __iter__(self) -> Iterator[Message]:
+        """In order of delivery."""
+        yield from (m for m in self._first if m.place is _READY)
+        back, line = iter(sorted(self._back)), iter(self._line)
+        returned, fresh = next(back, None), next(line, None)
+        while returned is not None or fresh is not None:
+            if fresh is None or (returned is not None and returned[0] < fresh.rank):
+                assert returned is not None
+                message, returned = returned[1], next(back, None)
+            else:
+                message, fresh = fresh, next(line, None)
+            if message.place is _READY:
+                yield message
+
+
+class Lifo(Fifo):
+    """The newest first.  ``_old`` holds the returned ones the other way round, for who drops the oldest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._old: list[tuple[int, Message]] = []
+
+    def pop(self) -> Message | None:
+        line = self._line
+        while True:
+            if self._first:
+                message = self._first.popleft()
+            elif self._back and (not line or -self._back[0][0] > line[-1].rank):
+                message = heappop(self._back)[1]
+            elif line:
+                message = line.pop()
+            else:
+                return None
+            if message.place is _READY:
+                return message
+
+    def front(self) -> Message | None:
+        while self._first or self._back or self._line:
+            returned = self._back and (not self._line or -self._back[0][0] > self._line[-1].rank)
+            message = self._first[0] if self._first else self._back[0][1] if returned else self._line[-1]
+            if message.place is _READY:
+                return message
+            self._first.popleft() if self._first else heappop(self._back) if returned else self._line.pop()
+        return None
+
+    def put_back(self, message: Message) -> None:
+        heappush(self._back, (-message.rank, message))
+        heappush(self._old, (message.rank, message))
+
+    def pop_at(self, choice: int) -> Message | None:
+        passed = [message for _ in range(choice + 1) if (message := self.pop()) is not None]
+        for message in passed[:-1]:
+            self.put_back(message)
+        return passed[-1] if passed else None
+
+    def drop_oldest(self) -> Message | None:
+        line, old = self._line, self._old
+        while old or line:
+            if old and (not line or old[0][0] < line[0].rank):
+                message = heappop(old)[1]
+            else:
+                message = line.popleft()
+            if message.place is _READY:
+                return message
+        return None
+
+    def __iter__(self) -> Iterator[Message]:
+        yield from (m for m in self._first if m.place is _READY)
+        rest = [*self._line, *(entry[1] for entry in self._back)]
+        yield from (m for m in sorted(rest, key=lambda m: -m.rank) if m.place is _READY)
+
+
+class Levels:
+    """Priorities: level 0 first, by rank inside a level."""
+
+    def __init__(self, levels: int) -> None:
+        self._lanes = [Fifo() for _ in range(levels)]
+
+    def push(self, message: Message) -> None:
+        self._lanes[message.level].push(message)
+
+    def put_back(self, message: Message) -> None:
+        self._lanes[message.level].put_back(message)
+
+    def put_first(self, message: Message) -> None:
+        self._lanes[message.level].put_first(message)
+
+    def begin(self) -> None:
+        """A new receive: nothing to remember."""
+
+    def pop(self) -> Message | None:
+        for lane in self._lanes:
+            if (message := lane.pop()) is not None:
+                return message
+        return None
+
+    def candidates(self, most: int) -> list[Message]:
+        return list(islice(self, most))
+
+    def pop_at(self, choice: int) -> Message | None:
+        passed = [message for _ in range(choice + 1) if (message := self.pop()) is not None]
+        for message in passed[:-1]:
+            self.put_back(message)
+        return passed[-1] if passed else None
+
+    def front(self) -> Message | None:
+        return next((head for lane in self._lanes if (head := lane.front()) is not None), None)
+
+    def drop_oldest(self) -> Message | None:
+        # What would be served last goes first: the head of the least urgent lane.
+        for lane in reversed(self._lanes):
+            if (message := lane.pop()) is not None:
+                return message
+        return None
+
+    def __iter__(self) -> Iterator[Message]:
+        for lane in self._lanes:
+            yield from lane
+
+
+class _Group:
+    """One group: its lane, and how many of it are out (leased)."""
+
+    __slots__ = ("lane", "out")
+
+    def __init__(self) -> None:
+        self.lane = Fifo()
+        self.out = 0
+
+
+class Groups:
+    """Order by group: a group of which a message is out is skipped by later receives (SQS-13).
+
+    ``_heads`` is a heap of (rank of its first message, group) of the groups that may be free; an entry that no
+    longer tells the truth is dropped when it comes up.  Only the first ``look_ahead`` messages, leased ones
+    included, are searched (SQS-15): the others wait in ``_beyond``.
+    """
+
+    def __init__(self, look_ahead: int | None) -> None:
+        self._groups: dict[Hashable, _Group] = {}
+        self._heads: list[tuple[int, Hashable]] = []
+        self._now_serving: Hashable = None
+        self._look_ahead = look_ahead
+        self._seen: set[Message] | None = None if look_ahead is None else set()
+        self._beyond: deque[Message] = deque()
+
+    def push(self, message: Message) -> None:
+        if self._seen is not None:
+            assert self._look_ahead is not None
+            if len(self._seen) >= self._look_ahead:
+                self._beyond.append(message)
+                return
+            self._seen.add(message)
+        self._offer(message)
+
+    def put_back(self, message: Message) -> None:
+        self._offer(message)
+
+    def put_first(self, message: Message) -> None:
+        self._offer(message)
+
+    def begin(self) -> None:
+        """A new receive: it may take several of one group, an older one's group is blocked."""
+        self._now_serving = None
+
+    def pop(self) -> Message | None:
+        """The next of the group that this receive has begun, else the first of the free groups."""
+        serving = self._groups.get(self._now_serving) if self._now_serving is not None else None
+        message = serving.lane.pop() if serving is not None else None
+        if message is None:
+            message = self._pop_free()
+        if message is not None:
+            self._groups[message.group].out += 1
+            self._now_serving = message.group
+        return message
+
+    def candidates(self, most: int) -> list[Message]:
+        return list(islice(self, most))
+
+    def front(self) -> Message | None:
+        """The first of all, free or not."""
+        return next(iter(self), None)
+
+    def pop_at(self, choice: int) -> Message | None:
+        """Groups leave no choice: their order is the contract."""
+        return self.pop()
+
+    def drop_oldest(self) -> Message | None:
+        self.begin()
+        message = self.pop()
+        if message is not None:
+            self.release(message)
+        return message
+
+    def release(self, message: Message) -> None:
+        """A message that was popped is out no more, whatever becomes of it."""
+        group = self._groups[message.group]
+        group.out -= 1
+        self._show_head(message.group, group)
+
+    def forget(self, message: Message) -> None:
+        """A message that has left the queue makes room in the look-ahead."""
+        if self._seen is not None and message in self._seen:
+            self._seen.discard(message)
+            while self._beyond:
+                following = self._beyond.popleft()
+                if following.place is _READY:
+                    self._seen.add(following)
+                    self._offer(following)
+                    break
+
+    def __iter__(self) -> Iterator[Message]:
+        lanes = [m for group in self._groups.values() for m in group.lane]
+        yield from sorted(lanes, key=lambda m: m.rank)
+        yield from (m for m in self._beyond if m.place is _READY)
+
+    def _offer(self, message: Message) -> None:
+        group = self._groups.get(message.group)
+        if group is None:
+            group = self._groups[message.group] = _Group()
+        group.lane.put_back(message)
+        if not group.out and group.lane.front() is message:
+            heappush(self._heads, (message.rank, message.group))
+
+    def _show_head(self, name: Hashable, group: _Group) -> None:
+        if group.out:
+            return
+        head = group.lane.front()
+        if head is None:
+            del self._groups[name]
+        else:
+            heappush(self._heads, (head.rank, name))
+
+    def _pop_free(self) -> Message | None:
+        while self._heads:
+            rank, name = heappop(self._heads)
+            group = self._groups.get(name)
+            if group is None or group.out:
+                continue
+            head = group.lane.front()
+            if head is None:
+                self._groups.pop(name)
+            elif head.rank == rank:
+                return group.lane.pop()
+            else:
+                heappush(self._heads, (head.rank, name))
+        return None
+
+
+Lanes = Fifo | Lifo | Levels | Groups
+
+
+def lanes_for(profile: Profile) -> Lanes:
+    """The way of ordering that a profile chooses."""
+    if profile.grouping is Grouping.BLOCKS:
+        return Groups(profile.look_ahead)
+    if profile.order is Order.PRIORITY:
+        return Levels(profile.levels)
+    return Lifo() if profile.order is Order.LIFO else Fifo()
