@@ -1,0 +1,268 @@
+"""The luck of a run: random bits that belong to a message and not to the order of asking.
+
+It knows Philox, keys and blocks; what the bits mean is told by ``samplers``, ``arrivals`` and ``labels``.  What is
+asked twice is answered alike, and nobody's luck moves when somebody else is added.
+
+``Philox(key)`` at counter (number, turn) gives four 64-bit words, the whole luck of one send or one attempt:
+
+===========  ==================================  ==================================================================
+purpose      key words behind it; counter        lanes
+===========  ==================================  ==================================================================
+arrival      producer, i; (k, 0)                 gap, level, group, size
+part         producer, i; (k, 0)                 part of a mix of gaps
+poison       producer, i; (k, 0)                 poison
+attribute    name, producer, i; (k, 0)           value
+delay, eta   producer, i; (k, 0)                 time, part of its mix
+send         producer, i; (k, try)               lose the send, lose the reply, backoff jitter, -
+attempt      consumer, producer, i; (k, turn)    service, fate, moment, retry jitter
+service      consumer, producer, i; (k, 0)       part of the mix, once a message
+ack          consumer, producer, i; (k, turn)    lose the ack, restart, part of its mix, -
+duplicate,   queue, producer, i; (k, n)          that
+reorder
+receive      consumer, process; (n, 0)           empty receive, latency, -, -
+===========  ==================================  ==================================================================
+
+The key is BLAKE2b-128 of (format, seed, replication, purpose, ...), joined by NUL bytes, little-endian; k is the
+number of the producer's message, from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.random import Philox
+from numpy.typing import NDArray
+
+from qsim.scenario.plan import Constant, ConsumerPlan, Plan, ProducerPlan, Time
+from qsim.sim import arrivals, labels
+from qsim.sim.luck import Attempt, Four, Luck, retry_delay
+from qsim.sim.samplers import Floats, Whole, has_parts, log, sampler, uniforms
+from qsim.units import Nanos
+
+__all__ = ["Draws", "Luck", "retry_delay"]
+
+FORMAT = "qsim-1"
+Words: TypeAlias = tuple[str, ...]
+
+NUMBER_BITS = 40
+_NUMBER = (1 << NUMBER_BITS) - 1
+WIDEST = 10
+"""Blocks of 1,024 numbers."""
+LATE = 8
+"""From this turn on few messages are left, and these come again and again: drawn 16 turns at a time, not 1,024
+numbers."""
+_TURNS = 4
+
+
+class Recent(dict[Any, Any]):
+    """Blocks made on demand and forgotten again: those of two generations are kept, those in use are taken over."""
+
+    def __init__(self, make: Callable[..., list[Any]], room: int) -> None:
+        super().__init__()
+        self._make = make
+        self._room = room
+        self._old: dict[Any, list[Any]] = {}
+
+    def __missing__(self, key: Any) -> list[Any]:
+        block = self._old.pop(key, None) or self._make(*key)
+        if len(self) >= self._room:
+            self._old = dict(self)
+            self.clear()
+        self[key] = block
+        return block
+
+    def forget(self) -> None:
+        self._old = {}
+        self.clear()
+
+
+def _shift(streams: int) -> int:
+    """Log2 of the width of a block: many streams at once get narrow ones, so that memory stays small."""
+    return max(4, min(WIDEST, 13 - streams.bit_length()))
+
+
+def _room(streams: int) -> int:
+    """Blocks in a generation: 16,384 numbers, or a few blocks a stream."""
+    return max(16384 >> _shift(streams), 4 * streams)
+
+
+class Draws:
+    """The luck of one replication of a plan."""
+
+    def __init__(self, plan: Plan, seed: int, replication: int = 1) -> None:
+        self._run = (FORMAT, str(seed), str(replication))
+        self._producers = {p.first_index + i: (p.name, str(i)) for p in plan.producers for i in range(p.count)}
+        self._consumers = [consumer.name for consumer in plan.consumers]
+        self._services = {c.index: (sampler(c.service), has_parts(c.service)) for c in plan.consumers}
+        self._times = _message_times(plan)
+        self._marks = {p.name: labels.Marks(p.message.poison) for p in plan.producers if p.message.poison}
+        streams, callers = len(self._producers), sum(consumer.most for consumer in plan.consumers)
+        self._shift, self._mask = _shift(streams), (1 << _shift(streams)) - 1
+        self._attempts = Recent(self._draw_attempts, _room(streams))
+        self._late = Recent(self._draw_late, 1024)
+        self._fours = Recent(self._draw_fours, _room(streams))
+        self._waits = Recent(self._draw_waits, _room(streams))
+        self._call_shift = _shift(callers)
+        self._calls = Recent(self._draw_calls, _room(callers))
+
+    # --- producers
+
+    def arrivals(self, producer: ProducerPlan, i: int) -> arrivals.Blocks:
+        width = self._mask + 1
+        if producer.gaps is not None:
+            return arrivals.Renewal(producer, width, self._gaps(producer.gaps, (producer.name, str(i))))
+        if producer.regular:
+            return arrivals.regular(producer, width)
+        return arrivals.poisson(producer, width, self._units((producer.name, str(i))))
+
+    def labels(self, producer: ProducerPlan, i: int) -> labels.MessageLabels:
+        def lanes(purpose: Words, block: int) -> Floats:
+            return self._lanes((*purpose, producer.name, str(i)), block << self._shift, 0, self._mask + 1)
+
+        return labels.MessageLabels(producer.message, lanes, self._shift, self._marks.get(producer.name))
+
+    def delay(self, producer: ProducerPlan, i: int, k: int) -> Nanos:
+        wait: Nanos = self._waits["delay", producer.first_index, i, k >> self._shift][k & self._mask]
+        return wait
+
+    def eta(self, producer: ProducerPlan, i: int, k: int) -> Nanos:
+        wait: Nanos = self._waits["eta", producer.first_index, i, k >> self._shift][k & self._mask]
+        return wait
+
+    def send_luck(self, producer: ProducerPlan, i: int, k: int, try_: int) -> Four:
+        return self._four(("send", producer.name, str(i)), k, try_)
+
+    def _units(self, owner: Words) -> Callable[[range], Floats]:
+        return lambda numbers: -log(1 - self._lanes(("arrival", *owner), numbers.start, 0, len(numbers))[0])
+
+    def _gaps(self, gaps: Time, owner: Words) -> Callable[[range], list[Nanos]]:
+        sample = sampler(gaps)
+
+        def draw(numbers: range) -> list[Nanos]:
+            u = self._lanes(("arrival", *owner), numbers.start, 0, len(numbers))[0]
+            part = self._lanes(("part", *owner), numbers.start, 0, len(numbers))[0]
+            times: list[Nanos] = sample(u, part).tolist()
+            return times
+
+        return draw
+
+    def _draw_waits(self, purpose: str, producer: int, i: int, block: int) -> list[Nanos]:
+        owner = self._producers[producer + i]
+        time, part, _, _ = self._lanes((purpose, *owner), block << self._shift, 0, self._mask + 1)
+        waits: list[Nanos] = self._times[purpose, producer](time, part).tolist()
+        return waits
+
+    # --- consumers
+
+    def attempt(self, consumer: ConsumerPlan, message: int, turn: int) -> Attempt:
+        attempt: Attempt
+        if turn < LATE:
+            attempt = self._attempts[consumer.index, turn, message >> self._shift][message & self._mask]
+        else:
+            attempt = self._late[consumer.index, message, turn >> _TURNS][turn & ((1 << _TURNS) - 1)]
+        return attempt
+
+    def set_service(self, consumer: ConsumerPlan, service: Time) -> None:
+        self._services[consumer.index] = (sampler(service), has_parts(service))
+        self._attempts.forget()
+        self._late.forget()
+
+    def ack_luck(self, consumer: ConsumerPlan, message: int, turn: int) -> Four:
+        return self._four(("ack", consumer.name, *self._producer_of(message)), message & _NUMBER, turn)
+
+    def restart(self, consumer: ConsumerPlan, message: int, turn: int) -> Nanos:
+        time = consumer.failures.restart_after
+        if isinstance(time, Constant):
+            return time.value
+        _, u, part, _ = self.ack_luck(consumer, message, turn)
+        return int(sampler(time)(np.array([u]), np.array([part]))[0])
+
+    def receive_luck(self, consumer: ConsumerPlan, process: int, n: int) -> Four:
+        luck: Four = self._calls[consumer.name, process, n >> self._call_shift][n & ((1 << self._call_shift) - 1)]
+        return luck
+
+    def queue_luck(self, queue: str, purpose: str, message: int, n: int) -> float:
+        return self._four((purpose, queue, *self._producer_of(message)), message & _NUMBER, n)[0]
+
+    def _draw_attempts(self, consumer: int, turn: int, block: int) -> list[Attempt]:
+        message = block << self._shift
+        words = (self._consumers[consumer], *self._producer_of(message))
+        luck = self._lanes(("attempt", *words), message & _NUMBER, turn, self._mask + 1)
+        return self._as_attempts(consumer, luck, self._parts(consumer, words, message & _NUMBER, self._mask + 1))
+
+    def _draw_late(self, consumer: int, message: int, turns: int) -> list[Attempt]:
+        number, count = message & _NUMBER, 1 << _TURNS
+        words = (self._consumers[consumer], *self._producer_of(message))
+        bits = turn_words(self._key("attempt", *words), number, turns << _TURNS, count)
+        part = np.broadcast_to(self._parts(consumer, words, number, 1), (count,))
+        return self._as_attempts(consumer, uniforms(bits).T, part)
+
+    def _as_attempts(self, consumer: int, luck: Floats, part: Floats) -> list[Attempt]:
+        services = self._services[consumer][0](luck[0], part).tolist()
+        return list(zip(services, *luck[1:].tolist(), strict=True))
+
+    def _parts(self, consumer: int, words: Words, number: int, count: int) -> Floats:
+        """Which part of a mix: the same in all turns of a message.  Only a mix looks at it."""
+        if not self._services[consumer][1]:
+            return np.zeros(count)
+        parts: Floats = self._lanes(("service", *words), number, 0, count)[0]
+        return parts
+
+    # --- bits
+
+    def _producer_of(self, message: int) -> Words:
+        return self._producers[message >> NUMBER_BITS]
+
+    def _key(self, *words: str) -> int:
+        return int.from_bytes(blake2b("\0".join((*self._run, *words)).encode(), digest_size=16).digest(), "little")
+
+    def _lanes(self, words: Words, number: int, turn: int, count: int) -> Floats:
+        return uniforms(number_words(self._key(*words), number, turn, count)).T
+
+    def _four(self, words: Words, number: int, turn: int) -> Four:
+        four: Four
+        if turn < LATE:
+            four = self._fours[words, turn, number >> self._shift][number & self._mask]
+        else:
+            four = _rows(self._lanes(words, number, turn, 1))[0]
+        return four
+
+    def _draw_fours(self, words: Words, turn: int, block: int) -> list[Four]:
+        return _rows(self._lanes(words, block << self._shift, turn, self._mask + 1))
+
+    def _draw_calls(self, consumer: str, process: int, block: int) -> list[Four]:
+        first = block << self._call_shift
+        return _rows(self._lanes(("receive", consumer, str(process)), first, 0, 1 << self._call_shift))
+
+
+def number_words(key: int, number: int, turn: int, count: int) -> NDArray[np.uint64]:
+    """The four words of each of ``count`` numbers from this one on.  Numpy steps its counter before it draws."""
+    counter = ((turn << 64) + number - 1) % (1 << 256)
+    return Philox(key=key, counter=counter).random_raw(4 * count).reshape(count, 4)
+
+
+def turn_words(key: int, number: int, turn: int, count: int) -> NDArray[np.uint64]:
+    """The same of ``count`` turns of one number."""
+    generator = Philox(key=key, counter=((turn << 64) + number - 1) % (1 << 256))
+    rows = []
+    for _ in range(count):
+        rows.append(generator.random_raw(4))
+        generator.advance((1 << 64) - 1)
+    return np.array(rows)
+
+
+def _rows(lanes: Floats) -> list[Four]:
+    return list(zip(*lanes.tolist(), strict=True))
+
+
+def _message_times(plan: Plan) -> dict[tuple[str, int], Callable[[Floats, Floats], Whole]]:
+    """The samplers of every delay and eta, by purpose and first producer index."""
+    times = {}
+    for producer in plan.producers:
+        for purpose, time in (("delay", producer.message.delay), ("eta", producer.message.eta)):
+            if time is not None:
+                times[purpose, producer.first_index] = sampler(time)
+    return times
