@@ -76,8 +76,8 @@ def log(x: Floats) -> Floats:
 
 
 def exp(x: Floats) -> Floats:
-    """e**x: the power of two that is near, and a polynomial for the rest; kept in the range of a float."""
-    x = np.clip(x, -708.0, 709.0)
+    """e**x: the power of two that is near, and a polynomial for the rest; cut where a time could overflow."""
+    x = np.clip(x, -700.0, 640.0)
     n = np.rint(x * 1.4426950408889634)
     power: Floats = np.ldexp(_polynomial((x - n * _LN2_HIGH) - n * _LN2_LOW, _EXP_TERMS), n.astype(np.int32))
     return power
