@@ -1,0 +1,1 @@
+"""What to run: a scenario file is read, checked and resolved to a Plan."""

@@ -1,0 +1,108 @@
+"""The timeline: what is set, when, to what, and what it was before.
+
+It knows how one change looks once it is resolved, so that a run only has to put the value in.  A ``set:`` is the same
+change as a variant's, made to the scenario as it is at that moment; of the result one field is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim.scenario import model, plan, shape
+from qsim.scenario.paths import changed, part, split
+from qsim.scenario.problems import ScenarioError
+from qsim.scenario.resolve import Resolver, buffers
+from qsim.scenario.source import Document, Path
+
+SETTABLE = {
+    "producers": ("rate", "slow_down"),
+    "consumers": ("count", "service", "failures", "push.prefetch"),
+    "queues": ("visibility_timeout", "capacity", "dlq"),
+}
+"""What may change during a run; a map may be set as a whole or key by key."""
+
+_FIELDS: dict[str, Callable[[Resolver, int], Any]] = {
+    "rate": lambda r, i: r.producers()[i].rate,
+    "count": lambda r, i: r.consumers()[i].count,
+    "service": lambda r, i: r.consumers()[i].service,
+    "failures": lambda r, i: r.consumers()[i].failures,
+    "prefetch": lambda r, i: r.consumers()[i].prefetch,
+    "visibility_timeout": lambda r, i: r.queues()[i].profile.visibility_timeout,
+    "capacity": lambda r, i: r.queues()[i].profile.capacity,
+    "dlq": lambda r, i: r.queues()[i].profile.dlq,
+}
+
+
+def settable(path: Path) -> str | None:
+    """The last word of the settable key that the path is, or is part of."""
+    if len(path) < 3:
+        return None
+    below = ".".join(map(str, path[2:])) + "."
+    keys = SETTABLE.get(str(path[0]), ())
+    return next((key.rpartition(".")[2] for key in keys if below.startswith(key + ".")), None)
+
+
+def timeline(document: Document, scenario: model.Scenario, folder: FilePath) -> tuple[plan.Control, ...]:
+    """In file order; what a permanent ``set`` changed is what a later one finds."""
+    events = scenario.timeline or {}
+    resolver = Resolver(scenario, folder)
+    controls: dict[str, plan.Control] = {}
+    for name in sorted(events, key=lambda name: events[name].at):
+        event = events[name]
+        after, sets = _sets(document, ("timeline", name, "set"), event, folder)
+        controls[name] = plan.Control(name, event.at, event.for_, (*sets, *resolver.actions(event)))
+        document = document if event.for_ is not None else after
+    return tuple(controls[name] for name in events)
+
+
+def _sets(
+    document: Document, where: Path, event: model.Event, folder: FilePath
+) -> tuple[Document, tuple[plan.Set, ...]]:
+    sets = []
+    for text in event.set or {}:
+        after = with_set(document, where, text)
+        sets.append(_set(document, after, split(text, document.place(where)), folder))
+        document = after
+    return document, tuple(sets)
+
+
+def with_set(document: Document, where: Path, text: str) -> Document:
+    """The document after one entry of ``set:``."""
+    path = (*where, text)
+    return changed(document, text, part(document, path), document.place(path, of_key=True))
+
+
+def _set(document: Document, after: Document, path: Path, folder: FilePath) -> plan.Set:
+    what = settable(path)
+    assert what is not None, path
+    index = list(document.data[path[0]]).index(path[1])
+    before, value = (_FIELDS[what](Resolver(checked(version), folder), index) for version in (document, after))
+    return plan.Set(what, index, value, before)
+
+
+def checked(document: Document) -> model.Scenario:
+    scenario, problems = shape.check(document)
+    if scenario is None:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def with_most(consumers: tuple[plan.ConsumerPlan, ...], controls: tuple[plan.Control, ...]) -> tuple[
+    plan.ConsumerPlan, ...
+]:  # fmt: skip
+    """The greatest count that the timeline sets, and whether a prefetch that it sets makes messages wait."""
+    sets = [action for control in controls for action in control.actions if isinstance(action, plan.Set)]
+    return tuple(_with_sets(consumer, [s for s in sets if s.index == consumer.index]) for consumer in consumers)
+
+
+def _with_sets(consumer: plan.ConsumerPlan, sets: list[plan.Set]) -> plan.ConsumerPlan:
+    counts = list(_values(sets, "count"))
+    waits = (buffers(None, prefetch, consumer.concurrency) for prefetch in _values(sets, "prefetch"))
+    return replace(consumer, most=max([consumer.count, *counts]), buffers=consumer.buffers or any(waits))
+
+
+def _values(sets: list[plan.Set], what: str) -> Iterator[int]:
+    return (s.value for s in sets if s.what == what)

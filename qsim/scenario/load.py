@@ -1,0 +1,223 @@
+"""A scenario file to a Plan, or everything that is wrong with it.
+
+It knows the order of things: extends, the file, the variant, ``--set``; then the shape, the meaning, the advice; then
+the Plan.  What each step decides stands in its own module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim.scenario import control, files, meaning, model, plan, shape, whatif
+from qsim.scenario.paths import SECTIONS, changed, merged, overlay, part
+from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
+from qsim.scenario.resolve import Resolver, expectation
+from qsim.scenario.source import Document, fail, read_file, read_text, read_value
+
+BASE = "base"
+"""The variant that is the file itself."""
+
+MOST_EXTENDS = 10
+
+Override = tuple[str, Document, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A scenario that can be run, and what came with it.  ``problems`` are its warnings."""
+
+    plan: plan.Plan
+    problems: tuple[Problem, ...]
+    document: dict[str, Any]
+    variants: tuple[str, ...]
+    sweep: dict[str, list[Any]]
+    plots: list[Any]
+    breaks: list[dict[str, Any]]
+    path: FilePath | None
+    model: model.Scenario
+    _base: Document = field(repr=False)
+    _overrides: tuple[Override, ...] = field(repr=False)
+    _folder: FilePath = field(repr=False)
+
+    def with_changes(
+        self, changes: Mapping[str, Any] | None = None, *, variant: str | None = None, seed: int | None = None
+    ) -> Loaded:
+        """The same scenario with other values at some dotted paths, after the variant; None removes."""
+        more = [_python_override(path, value) for path, value in (changes or {}).items()]
+        chosen = self.plan.variant if variant is None else variant
+        overrides = (*self._overrides, *more, *_seed_override(seed))
+        return _finish(self._base, chosen, overrides, self._folder, self.path)
+
+
+def read(
+    target: str | FilePath = "",
+    *,
+    variant: str | None = None,
+    sets: Iterable[str] = (),
+    seed: int | None = None,
+    text: str | None = None,
+    file_name: str | None = None,
+) -> Loaded:
+    """``target`` is a path or the name of a bundled scenario; raises ScenarioError with all that is wrong."""
+    path = None if text is not None else files.scenario_file(target)
+    shown = file_name or (str(path) if path is not None else "scenario.yaml")
+    document = read_text(text, shown) if text is not None else read_file(FilePath(path or shown), shown)
+    folder = FilePath(path or shown).parent
+    document = _extended(document, folder, (FilePath(path or shown),))
+    overrides = (*(_option(option) for option in sets), *_seed_override(seed))
+    return _finish(document, variant or BASE, overrides, folder, path)
+
+
+# --- extends ------------------------------------------------------------------------------------------------------------
+
+
+def _extended(document: Document, folder: FilePath, seen: tuple[FilePath, ...]) -> Document:
+    """The file on top of what it extends, and that on top of what it extends itself."""
+    name = document.data.get("extends") if isinstance(document.data, dict) else None
+    if not isinstance(name, str):
+        return document
+    place = document.place(("extends",))
+    path = _extends_file(name, folder, place)
+    if path.resolve() in [known.resolve() for known in seen]:
+        fail("Q006", f"extends goes round in a circle: {name!r} extends this file", place)
+    if len(seen) > MOST_EXTENDS:
+        fail("Q006", f"extends goes over more than {MOST_EXTENDS} files", place)
+    base = _extended(read_file(path, _shown(path, folder)), folder, (*seen, path))
+    if not isinstance(base.data, dict):
+        fail("Q011", f"{name!r} is not a scenario", place)
+    return _without_extends(merged(base, document))
+
+
+def _extends_file(name: str, folder: FilePath, place: Place) -> FilePath:
+    if name in files.bundled():
+        return files.bundled()[name]
+    try:
+        return files.below(folder, name)
+    except files.NotAllowed as why:
+        known = list(files.bundled())
+        fail("Q004", f"extends: {name[:80]!r} {why}", place, did_you_mean(name, known, "bundled scenarios"))
+
+
+def _shown(path: FilePath, folder: FilePath) -> str:
+    base = folder.resolve()
+    return str(folder / path.relative_to(base)) if path.is_relative_to(base) else path.name
+
+
+def _without_extends(document: Document) -> Document:
+    return replace(document, data={key: value for key, value in document.data.items() if key != "extends"})
+
+
+# --- what is put on top -------------------------------------------------------------------------------------------------
+
+
+def _option(option: str) -> Override:
+    """One ``--set PATH=VALUE``; the value is YAML."""
+    shown = f"--set {option}"
+    place = Place(Source(shown, (), is_file=False), 1, 1)
+    path, equals, value = option.partition("=")
+    if not equals or not path.strip():
+        fail("Q019", "write PATH=VALUE, like consumers.worker.count=9", place)
+    return path.strip(), read_value(value, shown), place
+
+
+def _python_override(path: str, value: Any) -> Override:
+    place = Place(Source(f"set {path}", (), is_file=False), 1, 1)
+    return path, Document(_plain(value), {}, {(): place}), place
+
+
+def _plain(value: Any) -> Any:
+    """Tuples are lists and ranges too, as in a file."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _seed_override(seed: int | None) -> tuple[Override, ...]:
+    if seed is None:
+        return ()
+    place = Place(Source(f"--seed {seed}", (), is_file=False), 1, 1)
+    return (("seed", Document(seed, {}, {(): place}), place),)
+
+
+def _with_variant(document: Document, variant: str, place: Place | None) -> tuple[Document, list[Problem]]:
+    if variant == BASE:
+        return document, []
+    names = whatif.names(document)
+    if variant not in names:
+        where = Place(Source(f"--variant {variant}", (), is_file=False), 1, 1)
+        fail("Q020", f"no variant is called {variant!r}", where, did_you_mean(variant, [BASE, *names], "there are"))
+    return overlay(document, whatif.overrides(document, ("variants", variant)))
+
+
+# --- the steps ----------------------------------------------------------------------------------------------------------
+
+
+def _finish(
+    base: Document, variant: str, overrides: tuple[Override, ...], folder: FilePath, path: FilePath | None
+) -> Loaded:
+    document, problems = _with_variant(base, variant, None)
+    document, more = overlay(document, overrides)
+    problems += more
+    scenario, found = _checked(document, folder)
+    problems += found
+    problems += whatif.check(base, document, {(p.code, p.message) for p in problems}, folder)
+    if scenario is None or any(problem.is_error for problem in problems):
+        raise ScenarioError(in_order(problems))
+    return Loaded(
+        plan=_plan(document, scenario, variant, folder),
+        problems=tuple(in_order(problems)),
+        document=_resolved(document.data),
+        variants=tuple(whatif.names(document)),
+        sweep={over: whatif.values(given) for over, given in (scenario.sweep or {}).items()},
+        plots=list(document.data.get("plots") or []),
+        breaks=list(scenario.breaks or []),
+        path=path,
+        model=scenario,
+        _base=base,
+        _overrides=overrides,
+        _folder=folder,
+    )
+
+
+def _checked(document: Document, folder: FilePath) -> tuple[model.Scenario | None, list[Problem]]:
+    scenario, problems = shape.check(document)
+    return scenario, problems + meaning.check(document, scenario, problems, folder)
+
+
+def _plan(document: Document, scenario: model.Scenario, variant: str, folder: FilePath) -> plan.Plan:
+    resolver, run = Resolver(scenario, folder), scenario.run
+    controls = control.timeline(document, scenario, folder)
+    return plan.Plan(
+        name=scenario.name,
+        title=scenario.title,
+        description=scenario.description,
+        tags=tuple(scenario.tags or ()),
+        variant=variant,
+        seed=scenario.seed,
+        duration=run.duration,
+        warmup=run.warmup if isinstance(run.warmup, int) else 0,
+        replications=run.replications if isinstance(run.replications, int) else 1,
+        sample_every=run.sample_every,
+        drain=whatif.drain(run),
+        queues=resolver.queues(),
+        producers=resolver.producers(),
+        consumers=control.with_most(resolver.consumers(), controls),
+        timeline=controls,
+        alerts=resolver.alerts(),
+        expect=tuple(expectation(expect) for expect in scenario.expect or ()),
+    )
+
+
+def _resolved(data: Any, depth: int = 0) -> Any:
+    """Without the keys that ``null`` took away; ``variants`` and the like keep theirs, which say what to remove."""
+    if not isinstance(data, dict):
+        return data
+    kept = {key: value for key, value in data.items() if value is not None}
+    as_it_is = ("variants", "sweep", "breaks", "timeline") if depth == 0 else ()
+    return {key: value if key in as_it_is else _resolved(value, depth + 1) for key, value in kept.items()}

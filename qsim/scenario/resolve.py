@@ -1,0 +1,463 @@
+"""From the model to the Plan: every default filled in, every name an index, every profile's choice made.
+
+It knows a scenario that is right; what could be wrong with it has been said by ``shape`` and ``meaning``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from enum import IntEnum
+from fractions import Fraction
+from functools import partial
+from itertools import accumulate
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from qsim.brokers import PROFILES
+from qsim.kernel.profile import Capacity, DeadLetter, Order, Overflow, Profile, Stale, Throttle
+from qsim.scenario import files, model, plan, reference
+from qsim.units import SECOND, Nanos, UnitError, duration, number, rate, share
+
+DRAIN_AT_MOST = 10
+"""``drain: true`` gives up after this many durations."""
+
+
+Word = TypeVar("Word", bound=IntEnum)
+
+
+def word(enum: type[Word], text: str) -> Word:
+    """``when_full: drop-oldest`` to its number."""
+    return enum[text.upper().replace("-", "_")]
+
+
+# --- times, shares --------------------------------------------------------------------------------------------------
+
+
+def time(value: int | model.TimeMap, folder: FilePath) -> plan.Time:
+    if not isinstance(value, model.TimeMap):
+        return plan.Constant(value)
+    kind, part = next((name, part) for name, part in value if part is not None)
+    return _TIMES[kind](part, folder)
+
+
+def _mix(parts: list[model.Part], folder: FilePath) -> plan.Time:
+    return plan.Mix(thresholds([part.share for part in parts]), tuple(time(part.time, folder) for part in parts))
+
+
+def _empirical(part: model.Empirical, folder: FilePath) -> plan.Time:
+    return plan.Empirical(files.column(folder, files.Column(part.file, part.column, part.unit)))
+
+
+_TIMES: dict[str, Any] = {
+    "exponential": lambda t, _: plan.Exponential(t.mean),
+    "uniform": lambda t, _: plan.Uniform(t.min, t.max),
+    "lognormal": lambda t, _: plan.Lognormal(t.median, t.p95),
+    "erlang": lambda t, _: plan.Erlang(t.mean, t.k),
+    "pareto": lambda t, _: plan.Pareto(t.min, float(t.alpha)),
+    "empirical": _empirical,
+    "mix": _mix,
+}
+
+
+def thresholds(shares: Iterable[Fraction]) -> tuple[float, ...]:
+    """Cumulative, summed exactly; the last is 1.0."""
+    sums = [float(total) for total in accumulate(shares)]
+    return (*sums[:-1], 1.0)
+
+
+def shares(of: Mapping[str, Fraction]) -> plan.Shares:
+    return plan.Shares(tuple(of), thresholds(of.values()))
+
+
+def _optional(value: Any, into: Callable[[Any], Any]) -> Any:
+    return None if value is None else into(value)
+
+
+# --- values of metrics --------------------------------------------------------------------------------------------------
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value is another metric: a name, a dot, a letter."""
+    if not isinstance(value, str):
+        return False
+    head, dot, tail = value.strip().partition(".")
+    return bool(dot and head[:1].isalpha() and tail[:1].isalpha() and "/" not in head)
+
+
+def quantity(value: Any, dimension: str) -> int | float:
+    """A value in the units in which metrics are compared: ns, messages a second, shares, plain numbers."""
+    return _QUANTITIES[dimension](value)
+
+
+def _number(value: Any) -> int | float:
+    exact = _plain_number(value)
+    return int(exact) if exact.denominator == 1 else float(exact)
+
+
+def _plain_number(value: Any) -> Fraction:
+    if isinstance(value, str) and value.strip().rstrip("%") != value.strip():
+        raise UnitError(f"{value!r} is a share; this metric is a number")
+    return number(value)
+
+
+_QUANTITIES: dict[str, Any] = {
+    reference.TIME: duration,
+    reference.RATE: lambda value: float(rate(value)),
+    reference.SHARE: lambda value: float(share(value)),
+    reference.COUNT: _number,
+    reference.MONEY: _number,
+}
+
+
+def value_of(value: Any, dimension: str) -> Any:
+    return reference.parse(value) if is_reference(value) else quantity(value, dimension)
+
+
+# --- queues -----------------------------------------------------------------------------------------------------------
+
+
+def profile_of(queue: model.Queue) -> Profile:
+    """The profile with the queue's own settings; one that is not built yet stands in as ideal."""
+    base = PROFILES.get(queue.profile, PROFILES["ideal"])
+    changes = {name: value for name, value in _settings(queue, base).items() if value is not None}
+    if "visibility_timeout" in queue.model_fields_set:
+        changes["visibility_timeout"] = queue.visibility_timeout
+    return replace(base, **changes)
+
+
+def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
+    order = queue.order or ("priority" if queue.priorities else None)
+    return {
+        "order": _optional(order, partial(word, Order)),
+        "levels": max(1, len(queue.priorities or ())),
+        "dlq": _optional(queue.dlq, lambda dlq: DeadLetter(dlq.queue, dlq.max_receives)),
+        "delay": queue.delay,
+        "retention": queue.retention,
+        "capacity": _optional(queue.capacity, partial(_capacity, base=base)),
+        "max_in_flight": queue.max_in_flight,
+        "stale_ack": _optional(queue.stale_ack, _stale),
+        **_fifo(queue.fifo or model.Fifo(), base),
+        **_sqs(queue.broker or model.BrokerKeys()),
+    }
+
+
+def _capacity(limit: model.Limit, base: Profile) -> Capacity:
+    counts_ready = bool(base.capacity and base.capacity.counts_ready_only)
+    return Capacity(limit.messages, limit.bytes, word(Overflow, limit.when_full), counts_ready)
+
+
+def _stale(words: str | list[str]) -> tuple[Stale, Stale]:
+    first, last = (words, words) if isinstance(words, str) else (words[0], words[-1])
+    return word(Stale, first), word(Stale, last)
+
+
+def _fifo(fifo: model.Fifo, base: Profile) -> dict[str, Any]:
+    throttle = base.throttle or Throttle()
+    send, receive = (None if limit is None else int(limit) for limit in (fifo.send_limit, fifo.receive_limit))
+    if send is not None or receive is not None:
+        throttle = Throttle(
+            throttle.send if send is None else send,
+            throttle.receive if receive is None else receive,
+            throttle.delete if receive is None else receive,
+        )
+    return {"dedup_window": fifo.dedup_window, "throttle": throttle if throttle != Throttle() else None}
+
+
+def _sqs(keys: model.BrokerKeys) -> dict[str, Any]:
+    return {
+        "dedup_per_group": _optional(keys.dedup_scope, lambda scope: scope == "message-group"),
+        "content_dedup": keys.content_dedup,
+    }
+
+
+def _queue(name: str, queue: model.Queue) -> plan.QueuePlan:
+    given = queue.imperfections or model.Imperfections()
+    imperfections = plan.Imperfections(**{kind: float(share) for kind, share in given})
+    return plan.QueuePlan(name, profile_of(queue), tuple(queue.priorities or ()), imperfections)
+
+
+# --- producers ----------------------------------------------------------------------------------------------------------
+
+
+def retry(policy: model.Retry) -> plan.Retry:
+    return plan.Retry(
+        policy.attempts,
+        word(plan.Backoff, policy.backoff),
+        policy.first,
+        float(policy.factor),
+        policy.max,
+        word(plan.Jitter, policy.jitter),
+        _optional(policy.budget, float),
+    )
+
+
+def stages(start: Fraction, given: Sequence[model.Stage]) -> tuple[plan.Stage, ...]:
+    """Each from where the one before ended."""
+    result = []
+    for stage in given:
+        length, end = _LENGTHS[_stage_kind(stage)](stage, start)
+        result.append(plan.Stage(length, start, end))
+        start = end
+    return tuple(result)
+
+
+def _stage_kind(stage: model.Stage) -> str:
+    return next((kind for kind in ("hold", "ramp", "jump") if getattr(stage, kind) is not None), "hold")
+
+
+_LENGTHS: dict[str, Any] = {
+    "hold": lambda stage, start: (stage.hold or 0, start),
+    "ramp": lambda stage, start: (stage.ramp, stage.to if stage.to is not None else start),
+    "jump": lambda stage, start: (0, stage.jump),
+}
+
+
+def levels(priority: str | dict[str, Fraction] | None, priorities: Sequence[str]) -> tuple[float, ...] | None:
+    """Cumulative shares of the queue's priorities, in their order."""
+    if priority is None or not priorities:
+        return None
+    given = {priority: Fraction(1)} if isinstance(priority, str) else priority
+    return thresholds([given.get(name, Fraction(0)) for name in priorities])
+
+
+def dedup_keys(message: model.Message, profile: Profile, exactly_once: bool) -> int | None:
+    """None: no deduplication id.  A queue that needs groups needs an id too: the message's identity."""
+    if isinstance(message.dedup, model.DedupKeys):
+        return message.dedup.keys
+    wanted = message.dedup == "identity" or exactly_once or (profile.needs_group and not profile.content_dedup)
+    return 0 if wanted or profile.content_dedup else None
+
+
+def _poison(poison: Fraction | model.PoisonBurst) -> plan.Poison:
+    if isinstance(poison, model.PoisonBurst):
+        return plan.Poison(first=poison.first, from_=poison.from_, every=poison.every)
+    return plan.Poison(share=float(poison))
+
+
+class Resolver:
+    """One scenario on its way to a Plan."""
+
+    def __init__(self, scenario: model.Scenario, folder: FilePath) -> None:
+        self.scenario = scenario
+        self.folder = folder
+        self.queue_index = {name: index for index, name in enumerate(scenario.queues)}
+        self.consumer_index = {name: index for index, name in enumerate(scenario.consumers or {})}
+        self.producer_index = {name: index for index, name in enumerate(scenario.producers)}
+        self.profiles = {name: profile_of(queue) for name, queue in scenario.queues.items()}
+
+    def time(self, value: int | model.TimeMap) -> plan.Time:
+        return time(value, self.folder)
+
+    def queues(self) -> tuple[plan.QueuePlan, ...]:
+        return tuple(_queue(name, queue) for name, queue in self.scenario.queues.items())
+
+    # --- producers
+
+    def producers(self) -> tuple[plan.ProducerPlan, ...]:
+        counts = [producer.count for producer in self.scenario.producers.values()]
+        firsts = [0, *accumulate(counts)]
+        return tuple(
+            self.producer(name, producer, first)
+            for first, (name, producer) in zip(firsts, self.scenario.producers.items(), strict=False)
+        )
+
+    def producer(self, name: str, producer: model.Producer, first_index: int) -> plan.ProducerPlan:
+        start = producer.rate if producer.rate is not None else Fraction(0)
+        batch = producer.batch or model.Batch(size=1)
+        retries = isinstance(producer.on_reject, model.Retry)
+        gaps = producer.arrivals if isinstance(producer.arrivals, model.TimeMap) else None
+        return plan.ProducerPlan(
+            name=name,
+            first_index=first_index,
+            count=producer.count,
+            to=self.queue_index.get(producer.to, 0),
+            regular=producer.arrivals == "regular",
+            gaps=_optional(gaps, self.time),
+            rate=start,
+            stages=stages(start, producer.stages or ()),
+            limit=producer.limit,
+            start=producer.start,
+            stop=self.scenario.run.duration if producer.stop is None else producer.stop,
+            message=self.message(producer.message or model.Message(), producer.to),
+            batch_size=batch.size,
+            batch_wait=batch.max_wait,
+            on_reject=plan.OnReject.RETRY if retries else word(plan.OnReject, str(producer.on_reject)),
+            retry=retry(producer.on_reject) if isinstance(producer.on_reject, model.Retry) else None,
+            timeout=producer.timeout,
+        )
+
+    def message(self, message: model.Message, to: str) -> plan.MessagePlan:
+        queue = self.scenario.queues.get(to, model.Queue())
+        return plan.MessagePlan(
+            size=message.size,
+            levels=levels(message.priority, queue.priorities or ()),
+            delay=_optional(message.delay, self.time),
+            ttl=message.ttl,
+            eta=_optional(message.eta, self.time),
+            groups=_optional(message.group, lambda group: plan.Groups(group.keys, float(group.skew))),
+            poison=_optional(message.poison, _poison),
+            dedup_keys=dedup_keys(message, profile_of(queue), to in self.exactly_once()),
+            attributes=tuple((key, shares(values)) for key, values in (message.attributes or {}).items()),
+        )
+
+    def exactly_once(self) -> set[str]:
+        """The queues whose consumers promise it: sends to them carry a deduplication id."""
+        promised = [c for c in (self.scenario.consumers or {}).values() if c.guarantee == "exactly-once"]
+        return {source for consumer in promised for source in sources(consumer)}
+
+    # --- consumers
+
+    def consumers(self) -> tuple[plan.ConsumerPlan, ...]:
+        return tuple(self.consumer(name, consumer) for name, consumer in (self.scenario.consumers or {}).items())
+
+    def consumer(self, name: str, consumer: model.Consumer) -> plan.ConsumerPlan:
+        queues = [queue for queue in sources(consumer) if queue in self.profiles]
+        profile = self.profiles[queues[0]] if queues else PROFILES["ideal"]
+        check, remember = idempotence(consumer)
+        push = _optional(consumer.push, lambda push: profile.prefetch if push.prefetch is None else push.prefetch)
+        poll = None if consumer.push else self.poll(consumer.poll or model.Poll(), profile, len(queues))
+        return plan.ConsumerPlan(
+            name=name,
+            index=self.consumer_index[name],
+            sources=tuple(self.queue_index[queue] for queue in queues),
+            count=consumer.count,
+            most=consumer.count,
+            concurrency=consumer.concurrency,
+            service=self.time(consumer.service),
+            poll=poll,
+            prefetch=push,
+            ack=word(plan.Ack, ack(consumer)),
+            heartbeat=_optional(consumer.heartbeat, partial(heartbeat, profile=profile, poll=poll)),
+            check=check,
+            remember=remember,
+            failures=self.failures(consumer.failures or model.Failures()),
+            retry=_optional(consumer.retry, retry),
+            buffers=buffers(poll, push, consumer.concurrency),
+            ack_batch=_optional((consumer.client or model.ClientKeys()).ack_batch, lambda b: (b.size, b.wait)),
+        )
+
+    def poll(self, poll: model.Poll, profile: Profile, queues: int) -> plan.Poll:
+        # No SQS call spans queues: with several, each is asked again after `every`.
+        spans = queues < 2 or profile.max_wait is None
+        every = poll.every if poll.every is not None or spans else SECOND
+        return plan.Poll(
+            batch=poll.batch or profile.poll_batch,
+            wait=profile.default_wait if poll.wait is None else poll.wait,
+            every=every,
+            visibility_timeout=poll.visibility_timeout,
+        )
+
+    def failures(self, failures: model.Failures) -> plan.Failures:
+        return plan.Failures(
+            float(failures.error),
+            float(failures.crash),
+            word(plan.CrashAt, failures.crash_at),
+            self.time(failures.restart_after),
+            word(plan.OnError, failures.on_error),
+        )
+
+    # --- control
+
+    def alerts(self) -> tuple[plan.AlertPlan, ...]:
+        return tuple(_alert(name, alert) for name, alert in (self.scenario.alerts or {}).items())
+
+    def actions(self, event: model.Event) -> tuple[plan.Action, ...]:
+        """All but ``set``, which needs the scenario as it is then: ``load`` has it."""
+        kinds = [kind for kind in _ACTIONS if getattr(event, kind) is not None]
+        return tuple(_ACTIONS[kind](self, getattr(event, kind)) for kind in kinds)
+
+
+def sources(consumer: model.Consumer) -> list[str]:
+    return [consumer.from_] if isinstance(consumer.from_, str) else list(consumer.from_)
+
+
+GUARANTEES = {"at-most-once": "on-receive", "at-least-once": "after-success", "exactly-once": "after-success"}
+
+
+def ack(consumer: model.Consumer) -> str:
+    return consumer.ack or GUARANTEES[consumer.guarantee or "at-least-once"]
+
+
+def idempotence(consumer: model.Consumer) -> tuple[plan.Check, Nanos | None]:
+    given = consumer.idempotent
+    if isinstance(given, model.Remember):
+        return word(plan.Check, given.check), given.remember
+    is_idempotent = given or (given is None and consumer.guarantee == "exactly-once")
+    return (plan.Check.ATOMIC if is_idempotent else plan.Check.NONE), None
+
+
+def heartbeat(given: model.Heartbeat, profile: Profile, poll: plan.Poll | None) -> plan.Heartbeat | None:
+    """A lease without end needs no heartbeat, unless one is stated that ends."""
+    own = poll.visibility_timeout if poll else None
+    lease = profile.visibility_timeout if own is None else own
+    extend_to = lease if given.extend_to is None else given.extend_to
+    give_up = profile.max_visibility if given.give_up_after is None else given.give_up_after
+    return None if extend_to is None else plan.Heartbeat(given.every, extend_to, give_up)
+
+
+def buffers(poll: plan.Poll | None, prefetch: int | None, concurrency: int) -> bool:
+    """Whether a delivery may wait at the consumer before its work begins."""
+    if prefetch is not None:
+        return prefetch == 0 or prefetch > concurrency
+    return poll is not None and poll.batch > 1
+
+
+def _alert(name: str, alert: model.Alert) -> plan.AlertPlan:
+    when = reference.parse(alert.when)
+    value = alert.below if alert.above is None else alert.above
+    limit = quantity(value, reference.dimension(when))
+    return plan.AlertPlan(name, when, alert.above is not None, limit, alert.for_, alert.window, alert.severity)
+
+
+def _pause(resolver: Resolver, name: str) -> plan.Pause:
+    return plan.Pause(resolver.producer_index.get(name), resolver.consumer_index.get(name))
+
+
+def _redrive(resolver: Resolver, redrive: model.RedriveEvent) -> plan.Redrive:
+    index = resolver.queue_index
+    return plan.Redrive(index[redrive.from_], index[redrive.to], redrive.rate, redrive.limit)
+
+
+_ACTIONS: dict[str, Any] = {
+    "crash": lambda r, crash: plan.Crash(r.consumer_index[crash.consumer], crash.count),
+    "pause": _pause,
+    "redrive": _redrive,
+    "purge": lambda r, queue: plan.Purge(r.queue_index[queue]),
+    "fix_poison": lambda r, queue: plan.FixPoison(None if queue is True else r.queue_index[queue]),
+}
+
+
+# --- expectations -------------------------------------------------------------------------------------------------------
+
+CLAIMS = ("no_message_lost", "at_most_once", "at_least_once", "in_order", "little_law", "stable")
+PREDICATES = ("is_", "above", "below", "at_least", "at_most", "between", "grows_at", "of")
+"""``within`` goes with ``of`` or with ``grows_at``."""
+
+
+def expectation(expect: model.Expect) -> plan.Expectation:
+    that = _optional(expect.that, reference.parse)
+    predicate = next(name for name in (*CLAIMS, *PREDICATES) if getattr(expect, name) is not None)
+    value = _claim(getattr(expect, predicate)) if that is None else _predicate(expect, predicate, that)
+    name = {"is_": "is", "of": "within"}.get(predicate, predicate)
+    text = expect.that or name
+    return plan.Expectation(that, text, name, value, expect.otherwise, tuple(expect.fails_in or ()))
+
+
+def _predicate(expect: model.Expect, predicate: str, that: reference.Reference) -> Any:
+    """between: (least, most); within: (share, of); grows_at: (a second, share or None)."""
+    dimension, given = reference.dimension(that), getattr(expect, predicate)
+    within = _optional(expect.within, float)
+    if predicate == "between":
+        return tuple(value_of(value, dimension) for value in given)
+    if predicate == "grows_at":
+        return float(given), within
+    value = value_of(given, dimension)
+    return (within, value) if predicate == "of" else value
+
+
+def _claim(given: Any) -> Any:
+    """A queue's name, or the claim's arguments by name."""
+    if isinstance(given, model.Shape):
+        return {key: float(value) if isinstance(value, Fraction) else value for key, value in given}
+    return given

@@ -1,0 +1,123 @@
+"""Variants, sweeps and breaks: what else a file asks, each checked by making the change and looking again.
+
+It knows how they are written.  A change that needs a later release (Q040) is no error until it is chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim.scenario import meaning, model, shape
+from qsim.scenario.paths import overlay, part
+from qsim.scenario.problems import Place, Problem, ScenarioError
+from qsim.scenario.resolve import DRAIN_AT_MOST
+from qsim.scenario.source import Document, Path
+
+MOST_CHECKED = 200
+MOST_WORK = 400_000
+MOST_POINTS = 10_000
+
+_RANGE = re.compile(r"\s*(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?")
+
+Override = tuple[str, Document, Place]
+
+
+def drain(run: model.Run) -> int:
+    if isinstance(run.drain, bool):
+        return DRAIN_AT_MOST * run.duration if run.drain else 0
+    return run.drain
+
+
+def names(document: Document) -> list[str]:
+    given = document.data.get("variants") if isinstance(document.data, dict) else None
+    return list(given) if isinstance(given, dict) else []
+
+
+def overrides(document: Document, path: Path) -> list[Override]:
+    """The changes of one variant, or of one entry of ``breaks``."""
+    given = document.data
+    for step in path:
+        given = given[step]
+    keys = list(given) if isinstance(given, dict) else []
+    return [(key, part(document, (*path, key)), document.place((*path, key), of_key=True)) for key in keys]
+
+
+def values(given: Any) -> list[Any]:
+    """A list as it is; ``1..20`` and ``1..20..5`` as the numbers they stand for."""
+    if isinstance(given, str) and (match := _RANGE.fullmatch(given)):
+        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+        return list(range(first, last + 1, max(1, step)))
+    return list(given) if isinstance(given, list) else []
+
+
+def check(base: Document, document: Document, known: set[tuple[str, str]], folder: FilePath) -> list[Problem]:
+    """What is wrong with the what-ifs of a file and of nothing else in it."""
+    if not isinstance(base.data, dict):
+        return []
+    problems = _sweeps_readable(base)
+    asked = [*_variants(base), *_breaks(base), *_sweeps(base)]
+    if len(asked) > MOST_CHECKED or len(asked) * len(base.values) > MOST_WORK:
+        place = base.place((next(key for key in ("variants", "breaks", "sweep") if base.data.get(key)),), of_key=True)
+        return [*problems, Problem("Q005", f"{len(asked)} variants, breaks and sweep values are too many here", place)]
+    for changes in asked:
+        problems += _new(_wrong(base, changes, folder), known)
+    return problems
+
+
+def _variants(base: Document) -> Iterator[list[Override]]:
+    for name in names(base):
+        if changes := overrides(base, ("variants", name)):
+            yield changes
+
+
+def _breaks(base: Document) -> Iterator[list[Override]]:
+    given = base.data.get("breaks")
+    for number in range(len(given) if isinstance(given, list) else 0):
+        if changes := overrides(base, ("breaks", number)):
+            yield changes
+
+
+def _sweeps(base: Document) -> Iterator[list[Override]]:
+    given = base.data.get("sweep")
+    for text, listed in given.items() if isinstance(given, dict) else ():
+        key = base.place(("sweep", text), of_key=True)
+        for number, value in _ends(values(listed), isinstance(listed, list)):
+            path: Path = ("sweep", text) if number is None else ("sweep", text, number)
+            inner = part(base, path) if number is not None else Document(value, {}, {(): base.place(path)})
+            yield [(text, inner, key)]
+
+
+def _ends(points: list[Any], is_list: bool) -> list[tuple[int | None, Any]]:
+    """Every value of a list; of a range the two ends."""
+    return list(enumerate(points)) if is_list else [(None, value) for value in dict.fromkeys(points[:1] + points[-1:])]
+
+
+def _sweeps_readable(base: Document) -> list[Problem]:
+    given = base.data.get("sweep")
+    problems = []
+    for text, listed in given.items() if isinstance(given, dict) else ():
+        points, place = values(listed), base.place(("sweep", text))
+        if not points and (listed == [] or isinstance(listed, str)):
+            problems.append(Problem("Q012", "a sweep is a list of values, or a range like 1..20 or 1..20..5", place))
+        elif len(points) > MOST_POINTS:
+            problems.append(Problem("Q005", f"a sweep of more than {MOST_POINTS:,} points", place))
+    return problems
+
+
+def _wrong(base: Document, changes: list[Override], folder: FilePath) -> list[Problem]:
+    document, problems = overlay(base, changes)
+    scenario, found = shape.check(document)
+    return problems + found + meaning.check(document, scenario, found, folder, advise=False)
+
+
+def _new(problems: list[Problem], known: set[tuple[str, str]]) -> Iterator[Problem]:
+    """What the file itself does not have wrong, and what this release could run."""
+    for problem in problems:
+        if problem.code != "Q040" and (problem.code, problem.message) not in known:
+            yield problem
+
+
+__all__ = ["ScenarioError", "check", "drain", "names", "overrides", "values"]
