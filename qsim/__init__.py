@@ -30,7 +30,26 @@ _WHERE = {
     "DAY": "qsim.units",
 }
 
-__all__ = ["__version__", *_WHERE]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "IDEAL",
+    "MICROSECOND",
+    "MILLISECOND",
+    "MINUTE",
+    "NANOSECOND",
+    "SECOND",
+    "SQS_FIFO",
+    "SQS_STANDARD",
+    "Broker",
+    "CheckFailed",
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "__version__",
+    "expect",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

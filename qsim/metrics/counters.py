@@ -1,0 +1,136 @@
+"""Every counter: which rows it counts.
+
+It knows counters as tables.  Most are all rows of one kind; the others are moments that ``queues`` and ``workers``
+find.  Either way a counter is told for a span of time, and for marked messages only if a label asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from qsim.kernel.journal import Kind
+from qsim.metrics import queues, workers
+from qsim.metrics.ledger import Ledger
+from qsim.scenario.plan import ConsumerPlan, ProducerPlan
+from qsim.units import Nanos
+
+Array = Any
+
+QUEUE: dict[str, Kind] = {
+    "accepted": Kind.ACCEPTED,
+    "received": Kind.RECEIVED,
+    "acked": Kind.ACKED,
+    "nacked": Kind.NACKED,
+    "lease_expired": Kind.LEASE_ENDED,
+    "dead_lettered": Kind.DEAD_LETTERED,
+    "moved_in": Kind.MOVED_IN,
+    "moved_out": Kind.MOVED_OUT,
+    "expired": Kind.EXPIRED,
+    "rejected": Kind.REJECTED,
+    "dropped": Kind.DROPPED,
+    "purged": Kind.PURGED,
+    "vanished": Kind.VANISHED,
+    "duplicates_suppressed": Kind.SUPPRESSED,
+    "empty_receives": Kind.EMPTY_RECEIVE,
+}
+QUEUE_MOMENTS: dict[str, Callable[[Ledger, int], Any]] = {
+    "redelivered": queues.redelivered,
+    "out_of_order": queues.out_of_order,
+    "lost": queues.lost,
+}
+PRODUCER: dict[str, Kind] = {
+    "sent": Kind.SENT,
+    "accepted": Kind.ACCEPTED,
+    "rejected": Kind.REJECTED,
+    "timeouts": Kind.TIMED_OUT,
+    "lost_on_the_way": Kind.LOST_SEND,
+    "suppressed": Kind.SUPPRESSED,
+}
+CONSUMER: dict[str, Kind] = {
+    "effects": Kind.EFFECT,
+    "interrupted": Kind.INTERRUPTED,
+}
+CONSUMER_MOMENTS: dict[str, Callable[[Ledger, ConsumerPlan], Any]] = {
+    "duplicates": workers.duplicates,
+    "calls": workers.calls,
+}
+STALE_ACK = 1
+"""``other`` of a STALE row: it was an ack."""
+
+Span = tuple[Nanos, Nanos]
+"""From, and before which time."""
+
+
+def of_queue(ledger: Ledger, queue: int, name: str, span: Span, marked: Array | None = None) -> int:
+    if name in QUEUE_MOMENTS:
+        return _moments(QUEUE_MOMENTS[name](ledger, queue), span, marked)
+    return _rows(ledger, "queue", queue, QUEUE[name], span, marked)
+
+
+def of_producer(ledger: Ledger, producer: ProducerPlan, name: str, span: Span, marked: Array | None = None) -> int:
+    if name == "under_way":
+        return _under_way(ledger, producer, span, marked)
+    if name == "retried":
+        tries = sends(ledger, producer)
+        return _moments(queues._only(tries, tries.attempt > 1), span, marked)
+    return sum(_rows(ledger, "producer", index, PRODUCER[name], span, marked) for index in _indices(producer))
+
+
+def of_consumer(
+    ledger: Ledger, consumer: ConsumerPlan, name: str, span: Span, marked: Array | None = None
+) -> int | float:
+    if name == "consumer_hours":
+        return workers.count(ledger, consumer).integral(span[0], min(span[1], ledger.ended)) / 3_600e9
+    if name == "stale_acks":
+        rows = ledger.select(Kind.STALE, consumer=consumer.index, columns=("time", "dense", "other"))
+        return _moments(queues._only(rows, rows.other == STALE_ACK), span, marked)
+    if name in CONSUMER_MOMENTS:
+        return _moments(CONSUMER_MOMENTS[name](ledger, consumer), span, marked)
+    return _rows(ledger, "consumer", consumer.index, CONSUMER[name], span, marked)
+
+
+def of_alert(ledger: Ledger, alert: int, span: Span) -> int:
+    rows = ledger.select(Kind.FIRED, columns=("time", "client"))
+    return _moments(queues._only(rows, rows.client == alert), span, None)
+
+
+def sends(ledger: Ledger, producer: ProducerPlan) -> Any:
+    """Every try of the producer: time, dense, attempt."""
+    rows = ledger.select(Kind.SENT, columns=("time", "dense", "attempt"))
+    low, high = ledger.first[producer.first_index], ledger.first[producer.first_index + producer.count]
+    return queues._only(rows, (rows.dense >= low) & (rows.dense < high))
+
+
+def _indices(producer: ProducerPlan) -> range:
+    return range(producer.first_index, producer.first_index + producer.count)
+
+
+def _under_way(ledger: Ledger, producer: ProducerPlan, span: Span, marked: Array | None) -> int:
+    """Tries that had no outcome (in this span: what became of them in it is taken off)."""
+    sent, *outcomes = (
+        of_producer(ledger, producer, name, span, marked)
+        for name in ("sent", "accepted", "suppressed", "rejected", "lost_on_the_way")
+    )
+    return sent - sum(outcomes)
+
+
+def _moments(rows: Any, span: Span, marked: Array | None) -> int:
+    keep = (rows.time >= span[0]) & (rows.time < span[1])
+    if marked is not None:
+        keep &= marked[rows.dense]
+    weight = getattr(rows, "weight", None)
+    return int(keep.sum()) if weight is None else round(float(weight[keep].sum()))
+
+
+def _rows(ledger: Ledger, by: str, number: int, kind: Kind, span: Span, marked: Array | None) -> int:
+    positions = ledger.span(*span)
+    if marked is None:
+        return int(ledger.counts(by, positions)[number + 1, kind])
+    scope = {"queue": number} if by == "queue" else {"consumer": number} if by == "consumer" else {}
+    columns = ("dense", "message") if by == "producer" else ("dense",)
+    rows = ledger.select(kind, span=positions, columns=columns, **scope)  # type: ignore[arg-type]
+    keep = marked[rows.dense] if len(rows.dense) else np.empty(0, bool)
+    return int((keep & (rows.message >> 40 == number)).sum() if by == "producer" else keep.sum())

@@ -1,0 +1,242 @@
+"""The rows of one run, found by kind; and its messages, numbered densely.
+
+It knows the layout of the journal and nothing of what a metric means.  A message gets a dense number: all messages
+of producer 0, then those of producer 1, and so on, so that what is known of messages are arrays, not dicts.  Rows are
+read in chunks, so that only what is asked for is ever copied; they are in the order of time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from qsim.kernel.journal import Kind
+from qsim.scenario.plan import Plan
+from qsim.sim.recording import Recording
+from qsim.units import Nanos
+
+CHUNK = 1 << 21
+"""Rows read at a time."""
+NUMBER_BITS = 40
+PROCESS_BITS = 20
+NEVER: Nanos = 2**62
+"""Later than any time of a run."""
+
+Array = Any
+
+
+class Ledger:
+    """``rows`` is the structured array; ``kinds`` its kind column, contiguous."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.plan: Plan = recording.plan
+        self.rows = recording.rows()
+        self.kinds = np.ascontiguousarray(self.rows["kind"])
+        self.ended: Nanos = recording.ended
+        self._counts: dict[tuple[str, int, int], Array] = {}
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def span(self, start: Nanos, end: Nanos) -> tuple[int, int]:
+        """Positions of the first row at or after ``start`` and of the first at or after ``end``."""
+        times = self.rows["time"]
+        return bisect_left(times, start), len(times) if end >= NEVER else bisect_left(times, end)
+
+    def scan(
+        self, *kinds: Kind, queue: int | None = None, consumer: int | None = None, span: tuple[int, int] | None = None
+    ) -> Iterator[tuple[Array, Array]]:
+        """Positions and rows of these kinds (of one queue, of one consumer), a chunk at a time."""
+        wanted = np.zeros(128, bool)
+        wanted[list(kinds)] = True
+        first, last = span or (0, len(self.rows))
+        for start in range(first, last, CHUNK):
+            end = min(start + CHUNK, last)
+            at = np.flatnonzero(wanted[self.kinds[start:end]])
+            part = self.rows[start:end][at]
+            if queue is not None:
+                at, part = _keep(at, part, part["queue"] == queue)
+            if consumer is not None:
+                at, part = _keep(at, part, part["client"] >> PROCESS_BITS == consumer)
+            yield at + start, part
+
+    def select(
+        self,
+        *kinds: Kind,
+        columns: tuple[str, ...],
+        queue: int | None = None,
+        consumer: int | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> SimpleNamespace:
+        """Columns of these rows; besides the journal's there are "position" and "dense" (-1: no message)."""
+        pieces: list[list[Array]] = [[] for _ in columns]
+        for at, part in self.scan(*kinds, queue=queue, consumer=consumer, span=span):
+            for column, piece in zip(columns, pieces, strict=True):
+                piece.append(self._column(column, at, part))
+        joined = [np.concatenate(piece) if piece else np.empty(0, np.int64) for piece in pieces]
+        return SimpleNamespace(**dict(zip(columns, joined, strict=True)))
+
+    def _column(self, name: str, at: Array, part: Array) -> Array:
+        if name == "position":
+            return at
+        return self.dense(part["message"]) if name == "dense" else np.ascontiguousarray(part[name])
+
+    def counts(self, by: str, span: tuple[int, int]) -> Array:
+        """How many rows there are: [object + 1, kind], where ``by`` is "queue", "producer" or "consumer"."""
+        key = (by, *span)
+        if key not in self._counts:
+            self._counts[key] = self._count(by, span)
+        return self._counts[key]
+
+    def _count(self, by: str, span: tuple[int, int]) -> Array:
+        size = 1 + {"queue": len(self.plan.queues), "producer": self.producers, "consumer": 1 << 11}[by]
+        total = np.zeros(size * 128, np.int64)
+        for start in range(span[0], span[1], CHUNK):
+            part = self.rows[start : min(start + CHUNK, span[1])]
+            number = _OBJECT[by](part) + 1
+            total += np.bincount(np.minimum(number, size - 1) * 128 + part["kind"], minlength=len(total))
+        return total.reshape(size, 128)
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def producers(self) -> int:
+        """How many producer indices there are."""
+        return max((p.first_index + p.count for p in self.plan.producers), default=0)
+
+    @cached_property
+    def first(self) -> Array:
+        """Dense number of each producer's message 0; one more at the end: how many messages there are."""
+        most = np.full(self.producers, -1, np.int64)
+        for _, part in self.scan(Kind.SENT, Kind.ACCEPTED):
+            producer = part["message"] >> NUMBER_BITS
+            np.maximum.at(most, producer, part["message"] & ((1 << NUMBER_BITS) - 1))
+        return np.concatenate([[0], np.cumsum(most + 1)])
+
+    @property
+    def size(self) -> int:
+        """How many dense numbers there are."""
+        return int(self.first[-1])
+
+    def dense(self, message: Array) -> Array:
+        """Dense numbers of messages; -1 for none."""
+        producer = np.clip(message >> NUMBER_BITS, 0, None)
+        number = message & ((1 << NUMBER_BITS) - 1)
+        return np.where(message < 0, -1, self.first[producer] + number)
+
+    def identity(self, dense: Array) -> Array:
+        """Messages (producer << 40 | number) of dense numbers."""
+        producer = np.searchsorted(self.first, dense, side="right") - 1
+        return (producer << NUMBER_BITS) | (dense - self.first[producer])
+
+    @cached_property
+    def first_sent(self) -> Array:
+        """When the producer first tried to send each message; -1 never."""
+        return self._of_first_try("time", np.int64)
+
+    @cached_property
+    def level(self) -> Array:
+        """Priority level of each message."""
+        return self._of_first_try("cause", np.int8)
+
+    @cached_property
+    def group(self) -> Array:
+        """Group of each message, -1 none."""
+        return self._of_first_try("other", np.int32)
+
+    @cached_property
+    def poison(self) -> Array:
+        """Whether a message was sent as poison (a later fix does not change that)."""
+        marked = np.zeros(self.size, bool)
+        marked[self.select(Kind.POISON, columns=("dense",)).dense] = True
+        return marked
+
+    def sent_order(self) -> Array:
+        """Position of each message's first SENT row: the order in which they were sent; -1 never."""
+        order = np.full(self.size, -1, np.int64)
+        for at, part in self._first_tries():
+            order[self.dense(part["message"])] = at
+        return order
+
+    def _of_first_try(self, column: str, dtype: type) -> Array:
+        found = np.full(self.size, -1, dtype)
+        for _, part in self._first_tries():
+            found[self.dense(part["message"])] = part[column]
+        return found
+
+    def _first_tries(self) -> Iterator[tuple[Array, Array]]:
+        for at, part in self.scan(Kind.SENT):
+            yield _keep(at, part, part["attempt"] == 1)
+
+    # --- labels -------------------------------------------------------------------------------------------------------
+
+    def labelled(self, label: str | None, priorities: tuple[str, ...]) -> Array | None:
+        """Which messages carry the label: poison, a priority, an attribute value or a group; None: all of them."""
+        if label is None:
+            return None
+        if label == "poison":
+            return self.poison
+        if label in priorities:
+            return self.level == priorities.index(label)
+        return self._with_attribute(label) if not label.isdecimal() else self.group == int(label)
+
+    def _with_attribute(self, value: str) -> Array:
+        marked = np.zeros(self.size, bool)
+        rows = self.select(Kind.ATTRIBUTES, columns=("dense", "other"))
+        for producer in self.plan.producers:
+            combinations = [i for i, c in enumerate(attribute_values(producer.message.attributes)) if value in c]
+            low, high = self.first[producer.first_index], self.first[producer.first_index + producer.count]
+            own = (rows.dense >= low) & (rows.dense < high)
+            marked[rows.dense[own & np.isin(rows.other, combinations)]] = True
+        return marked
+
+
+def attribute_values(attributes: tuple[tuple[str, Any], ...]) -> list[tuple[str, ...]]:
+    """The combinations that an ATTRIBUTES row numbers: file order, the first attribute changing slowest."""
+    combinations: list[tuple[str, ...]] = [()]
+    for _, shares in attributes:
+        combinations = [(*c, value) for c in combinations for value in shares.names]
+    return combinations if attributes else []
+
+
+def _keep(at: Array, part: Array, keep: Array) -> tuple[Array, Array]:
+    return at[keep], part[keep]
+
+
+_OBJECT = {
+    "queue": lambda rows: rows["queue"].astype(np.int64),
+    "producer": lambda rows: rows["message"] >> NUMBER_BITS,
+    "consumer": lambda rows: (rows["client"] >> PROCESS_BITS).astype(np.int64),
+}
+
+
+# --- joins by message and position ------------------------------------------------------------------------------------
+
+_POSITION_BITS = 36
+
+
+def key(dense: Array, position: Array) -> Array:
+    """A number that sorts by message, then by position."""
+    return (dense << _POSITION_BITS) | position
+
+
+def last_before(keys: Array, sorted_keys: Array) -> Array:
+    """Index in ``sorted_keys`` of the last one before each key that is of the same message; -1 if there is none."""
+    at = np.searchsorted(sorted_keys, keys) - 1
+    if not len(sorted_keys):
+        return np.full(len(keys), -1)
+    same = (at >= 0) & (sorted_keys[np.maximum(at, 0)] >> _POSITION_BITS == keys >> _POSITION_BITS)
+    return np.where(same, at, -1)
+
+
+def firsts(dense: Array, size: int) -> Array:
+    """Which entries are the first of their message."""
+    where = np.arange(len(dense))
+    first = np.empty(size, np.int64)
+    first[dense[::-1]] = where[::-1]
+    return first[dense] == where

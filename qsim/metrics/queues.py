@@ -1,0 +1,291 @@
+"""What happened in one queue: its levels, the age of its oldest message, and what each message met there.
+
+It knows the rows of a queue.  Values a message come as Values: when each became known, what it is, whose it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from qsim.kernel.journal import NOBODY, Kind
+from qsim.metrics import places
+from qsim.metrics.ledger import Ledger, firsts, key, last_before
+from qsim.metrics.steps import FOREVER, Ages, Steps, from_changes
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """``known`` is when (ns), ``value`` in ns or a plain number, ``dense`` the message."""
+
+    known: Array
+    value: Array
+    dense: Array
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+def level(ledger: Ledger, queue: int, name: str, marked: Array | None = None) -> Steps:
+    """visible, in_flight, delayed, deferred or depth over time (of the marked messages)."""
+    times, changes = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
+    table = places.inside(places.LEVELS[name])
+    for _, part in ledger.scan(*places.MOVES, queue=queue):
+        change = places.change(part, table)
+        keep = change != 0
+        if marked is not None:
+            keep &= marked[ledger.dense(part["message"])]
+        times.append(part["time"][keep])
+        changes.append(change[keep])
+    return from_changes(np.concatenate(times), np.concatenate(changes))
+
+
+def level_at_end(ledger: Ledger, queue: int, name: str) -> int:
+    """The level when the run stops, without its history."""
+    table = places.inside(places.LEVELS[name])
+    return sum(int(places.change(part, table).sum()) for _, part in ledger.scan(*places.MOVES, queue=queue))
+
+
+def oldest_age(ledger: Ledger, queue: int, marked: Array | None = None) -> Ages:
+    """Since when the oldest visible message has been in this queue, over time."""
+    moves = _moves(ledger, queue, places.LEVELS["visible"], marked)
+    times, instant = _instants(moves.time)
+    start, end, entered = _stays(moves, instant, len(times))
+    return Ages(times, cover_min(start, end, entered, len(times)))
+
+
+def _moves(ledger: Ledger, queue: int, counted: tuple[Any, ...], marked: Array | None) -> SimpleNamespace:
+    """time, dense, enters and change of every row that enters the queue or changes what is counted."""
+    table = places.inside(counted)
+    pieces: list[tuple[Array, ...]] = [
+        (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool), np.empty(0, np.int8))
+    ]
+    for _, part in ledger.scan(*places.MOVES, queue=queue):
+        change = places.change(part, table)
+        enters = np.isin(part["kind"], places.ENTERS)
+        dense = ledger.dense(part["message"])
+        keep = (change != 0) | enters
+        if marked is not None:
+            keep &= marked[dense]
+        pieces.append((part["time"][keep], dense[keep], enters[keep], change[keep]))
+    time, dense, enters, change = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return SimpleNamespace(time=time, dense=dense, enters=enters, change=change)
+
+
+def _instants(times: Array) -> tuple[Array, Array]:
+    """The distinct times, and which of them each is."""
+    new = np.append(True, times[1:] != times[:-1])[: len(times)]
+    return times[new], np.cumsum(new) - 1
+
+
+def _stays(moves: SimpleNamespace, instant: Array, end: int) -> tuple[Array, Array, Array]:
+    """Of each stay in the counted places that lasts: first instant, first instant after, when it entered the queue."""
+    order = np.argsort(moves.dense, kind="stable")
+    where = np.arange(len(order))
+    entry = np.maximum.accumulate(np.where(moves.enters[order], where, 0))
+    entered = moves.time[order][entry] if len(order) else moves.time
+    counted = np.flatnonzero(moves.change[order])
+    change, dense, at = moves.change[order][counted], moves.dense[order][counted], instant[order][counted]
+    starts = np.flatnonzero(change > 0)
+    after = np.minimum(starts + 1, max(0, len(change) - 1))
+    closed = (starts + 1 < len(change)) & (dense[after] == dense[starts])
+    stop = np.where(closed, at[after], end)
+    lasts = at[starts] < stop
+    return at[starts][lasts], stop[lasts], entered[counted][starts][lasts]
+
+
+def cover_min(start: Array, end: Array, value: Array, size: int) -> Array:
+    """At each place the least value of the half-open intervals that cover it, FOREVER where there is none.
+
+    An interval is two overlapping ones whose length is a power of two; from the longest on, each is handed down
+    to its halves: no interval costs more than a few steps, however long it is.
+    """
+    power = np.frexp((end - start).astype(float))[1] - 1
+    least = np.full(size, FOREVER, np.int64)
+    for k in range(int(power.max(initial=0)), -1, -1):
+        these = np.flatnonzero(power == k)
+        np.minimum.at(least, start[these], value[these])
+        np.minimum.at(least, end[these] - (1 << k), value[these])
+        if k:
+            half = 1 << (k - 1)
+            halves = least.copy()
+            np.minimum(halves[half:], least[:-half], out=halves[half:])
+            least = halves
+    return least
+
+
+# --- since when a message is here -------------------------------------------------------------------------------------
+
+
+def _start(ledger: Ledger, queue: int, rows: SimpleNamespace) -> Array:
+    """From when wait and latency count: the first attempt to send, or the last move to this queue before the row."""
+    start = ledger.first_sent[rows.dense]
+    moved = ledger.select(Kind.MOVED_IN, queue=queue, columns=("time", "dense", "position"))
+    if not len(moved.time):
+        return start
+    order = np.argsort(key(moved.dense, moved.position))
+    move = last_before(key(rows.dense, rows.position), key(moved.dense, moved.position)[order])
+    return np.where(move >= 0, moved.time[order][move], start)
+
+
+def _received(ledger: Ledger, queue: int) -> SimpleNamespace:
+    return ledger.select(Kind.RECEIVED, queue=queue, columns=("time", "dense", "position"))
+
+
+def _only(rows: SimpleNamespace, keep: Array) -> SimpleNamespace:
+    return SimpleNamespace(**{name: column[keep] for name, column in vars(rows).items()})
+
+
+# --- values a message -------------------------------------------------------------------------------------------------
+
+
+def wait(ledger: Ledger, queue: int) -> Values:
+    """Ends at the first receive ever from this queue, once a message."""
+    rows = _received(ledger, queue)
+    rows = _only(rows, firsts(rows.dense, ledger.size))
+    return Values(rows.time, rows.time - _start(ledger, queue, rows), rows.dense)
+
+
+def second_receive(ledger: Ledger, queue: int) -> Values:
+    """Starts as wait does, to the second receive."""
+    rows = _received(ledger, queue)
+    first = firsts(rows.dense, ledger.size)
+    again = _only(rows, ~first)
+    again = _only(again, firsts(again.dense, ledger.size))
+    begun = np.empty(ledger.size, np.int64)
+    first_rows = _only(rows, first)
+    begun[first_rows.dense] = _start(ledger, queue, first_rows)
+    return Values(again.time, again.time - begun[again.dense], again.dense)
+
+
+def latency(ledger: Ledger, queue: int) -> Values:
+    """Ends at the ack that deleted the message."""
+    rows = ledger.select(Kind.ACKED, queue=queue, columns=("time", "dense", "position"))
+    return Values(rows.time, rows.time - _start(ledger, queue, rows), rows.dense)
+
+
+def origin_latency(ledger: Ledger, queue: int) -> Values:
+    """Latency from the first send, whatever moves came between."""
+    rows = ledger.select(Kind.ACKED, queue=queue, columns=("time", "dense"))
+    return Values(rows.time, rows.time - ledger.first_sent[rows.dense], rows.dense)
+
+
+def receives(ledger: Ledger, queue: int) -> Values:
+    """How often each was received from here; belongs to its first receive, read at the end."""
+    rows = ledger.select(Kind.RECEIVED, queue=queue, columns=("time", "dense"))
+    count = np.bincount(rows.dense, minlength=ledger.size)
+    first = firsts(rows.dense, ledger.size)
+    return Values(rows.time[first], count[rows.dense[first]], rows.dense[first])
+
+
+_QUEUE_ENDS = (Kind.NACKED, Kind.LEASE_ENDED)
+_WORK_ENDS = (Kind.ERRED, Kind.INTERRUPTED)
+
+
+def recovery_time(ledger: Ledger, queue: int) -> Values:
+    """From the end of an attempt without ack (crash, error, lease lost) to that message's next receive from here."""
+    received = ledger.select(Kind.RECEIVED, queue=queue, columns=("dense",)).dense
+    again = np.bincount(received, minlength=ledger.size) > 1
+    kinds = (Kind.RECEIVED, Kind.MOVED_IN, *_QUEUE_ENDS, *_WORK_ENDS)
+    rows = ledger.select(*kinds, columns=("time", "dense", "position", "client", "queue", "kind"))
+    here = (rows.queue == queue) | np.isin(rows.kind, _WORK_ENDS)
+    rows = _only(rows, here & again[rows.dense])
+    rows = _only(rows, np.argsort(key(rows.dense, rows.position)))
+    return _recoveries(rows)
+
+
+def _recoveries(rows: SimpleNamespace) -> Values:
+    """``rows`` by message, then in order: the first end of each attempt, and the receive that follows it."""
+    receives_ = np.flatnonzero(rows.kind == Kind.RECEIVED)
+    attempt = np.cumsum(rows.kind == Kind.RECEIVED) - 1
+    holder = receives_[np.maximum(attempt, 0)] if len(receives_) else attempt
+    own = (attempt >= 0) & (rows.dense[holder] == rows.dense)
+    by_holder = rows.client == rows.client[holder]
+    ends = np.flatnonzero(own & (np.isin(rows.kind, _QUEUE_ENDS) | (np.isin(rows.kind, _WORK_ENDS) & by_holder)))
+    moved = np.zeros(len(receives_) + 1, bool)
+    moved[attempt[own & (rows.kind == Kind.MOVED_IN)]] = True
+    ended, first = np.unique(attempt[ends], return_index=True)
+    followed = ended[(ended + 1 < len(receives_)) & ~moved[ended]]
+    first = first[(ended + 1 < len(receives_)) & ~moved[ended]]
+    next_ = receives_[followed + 1] if len(followed) else followed
+    same = rows.dense[next_] == rows.dense[ends[first]]
+    next_, end = next_[same], ends[first][same]
+    return Values(rows.time[next_], rows.time[next_] - rows.time[end], rows.dense[next_])
+
+
+# --- moments that counters count --------------------------------------------------------------------------------------
+
+
+def out_of_order(ledger: Ledger, queue: int, by_group: bool = True) -> SimpleNamespace:
+    """Receives after one of the same group (of the queue, without groups) that was sent later: time, dense."""
+    rows = _received(ledger, queue)
+    sent = ledger.sent_order()[rows.dense]
+    if by_group:
+        order = np.argsort(ledger.group[rows.dense], kind="stable")
+        rows, sent = _only(rows, order), sent[order]
+    base = ledger.group[rows.dense].astype(np.int64) + 1 if by_group else 0
+    rank = base * len(ledger.rows) + sent
+    late = rank < np.maximum.accumulate(rank) if len(rank) else np.empty(0, bool)
+    late_rows = _only(rows, late)
+    return _only(late_rows, np.argsort(late_rows.position))
+
+
+def redelivered(ledger: Ledger, queue: int) -> SimpleNamespace:
+    """Receives after a message's first from this queue: time, dense."""
+    rows = ledger.select(Kind.RECEIVED, queue=queue, columns=("time", "dense"))
+    return _only(rows, ~firsts(rows.dense, ledger.size))
+
+
+_LOSSES = (Kind.EXPIRED, Kind.DROPPED, Kind.VANISHED)
+
+
+def lost(ledger: Ledger, queue: int) -> SimpleNamespace:
+    """Ended with no effect and nobody told: time, dense, position, kind."""
+    columns = ("time", "dense", "position", "kind")
+    ended = ledger.select(*_LOSSES, queue=queue, columns=columns)
+    parts = [ended, _never_arrived(ledger, queue, columns), _died_after_ack(ledger, queue, columns)]
+    joined = SimpleNamespace(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in columns})
+    if not len(joined.time):
+        return joined
+    joined = _only(joined, np.argsort(joined.position, kind="stable"))
+    done = np.zeros(ledger.size, bool)
+    done[ledger.select(Kind.EFFECT, columns=("dense",)).dense] = True
+    joined = _only(joined, ~done[joined.dense])
+    return _only(joined, firsts(joined.dense, ledger.size))
+
+
+def _never_arrived(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
+    """The last try of a message that never arrived."""
+    rows = ledger.select(Kind.LOST_SEND, queue=queue, columns=(*columns, "attempt"))
+    if not len(rows.time):
+        return _only(rows, slice(0, 0))
+    tries, arrived = np.zeros(ledger.size, np.int64), np.zeros(ledger.size, bool)
+    sent = ledger.select(Kind.SENT, columns=("dense", "attempt"))
+    np.maximum.at(tries, sent.dense, sent.attempt)
+    arrived[ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, columns=("dense",)).dense] = True
+    return _only(rows, (rows.attempt == tries[rows.dense]) & ~arrived[rows.dense])
+
+
+def _died_after_ack(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
+    """Work interrupted at a consumer that acks on receive."""
+    rows = ledger.select(Kind.INTERRUPTED, queue=queue, columns=(*columns, "client"))
+    careless = [c.index for c in ledger.plan.consumers if c.ack == c.ack.ON_RECEIVE]
+    return _only(rows, (rows.client != NOBODY) & np.isin(rows.client >> 20, careless))
+
+
+# --- once a run -------------------------------------------------------------------------------------------------------
+
+
+def drained_at(visible: Steps, start: int, end: int) -> float:
+    """The first moment after the largest ``visible`` at which it is 0; infinite if never."""
+    inner = visible.times[(visible.times > start) & (visible.times < end)]
+    times = np.concatenate([[start], inner])
+    values = visible.over(times)
+    largest = int(np.argmax(values))
+    empty = np.flatnonzero(values[largest:] == 0)
+    return int(times[largest + empty[0]]) if len(empty) else float("inf")

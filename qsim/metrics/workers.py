@@ -1,0 +1,207 @@
+"""What one consumer did: live processes, busy slots, effects, calls; and what a producer heard.
+
+It knows the rows of consumers.  An attempt is busy from its start (STARTED where deliveries may wait in a buffer,
+else RECEIVED) to the first row that ends its work; a process lives from UP to DOWN.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from qsim.kernel.journal import NOBODY, Kind
+from qsim.metrics.ledger import NEVER, Ledger, firsts, key, last_before
+from qsim.metrics.queues import Values, _only, level
+from qsim.metrics.steps import Steps, combine, from_changes
+from qsim.scenario.plan import ConsumerPlan
+
+Array = Any
+
+_COMPLETES = (Kind.EFFECT, Kind.SKIPPED)
+_WORK_ENDS = (*_COMPLETES, Kind.ERRED, Kind.INTERRUPTED)
+_MOST_ATTEMPTS = 20
+"""Bits for the number of an attempt beside its message."""
+
+
+# --- over time --------------------------------------------------------------------------------------------------------
+
+
+def count(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
+    """Live processes."""
+    rows = ledger.select(Kind.UP, Kind.DOWN, consumer=consumer.index, columns=("time", "kind"))
+    return from_changes(rows.time, np.where(rows.kind == Kind.UP, 1, -1))
+
+
+def live_slots(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
+    processes = count(ledger, consumer)
+    return Steps(processes.times, processes.values * consumer.concurrency)
+
+
+def busy(ledger: Ledger, consumer: ConsumerPlan, marked: Array | None = None) -> Steps:
+    """Slots at work (on the marked messages)."""
+    starts, ends = _attempts(ledger, consumer)
+    if marked is not None:
+        starts, ends = _only(starts, marked[starts.dense]), _only(ends, marked[ends.dense])
+    return _slots(starts, ends)
+
+
+def _slots(starts: SimpleNamespace, ends: SimpleNamespace) -> Steps:
+    times = np.concatenate([starts.time, ends.time])
+    changes = np.concatenate([np.ones(len(starts.time), np.int8), -np.ones(len(ends.time), np.int8)])
+    order = np.argsort(times, kind="stable")
+    return from_changes(times[order], changes[order])
+
+
+def _attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """Starts of work and their ends, one end an attempt: a crash after the effect ends nothing any more."""
+    columns = ("time", "dense", "attempt", "kind", "client", "position", "queue")
+    began = Kind.STARTED if consumer.buffers else Kind.RECEIVED
+    starts = ledger.select(began, consumer=consumer.index, columns=columns)
+    ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
+    if consumer.buffers:
+        ends = _only(ends, np.isin(_attempt(ends), _attempt(starts)))
+    interrupted = ends.kind == Kind.INTERRUPTED
+    if interrupted.any():
+        over = np.isin(_attempt(_only(ends, interrupted)), _attempt(_only(ends, ~interrupted)))
+        interrupted[np.flatnonzero(interrupted)[~over]] = False
+        ends = _only(ends, ~interrupted)
+    return starts, ends
+
+
+def _attempt(rows: SimpleNamespace) -> Array:
+    return (rows.dense << _MOST_ATTEMPTS) | rows.attempt
+
+
+def busy_with_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
+    """Slots at work on a message that is poison when its work begins."""
+    starts, ends = _attempts(ledger, consumer)
+    starts, ends = _only(starts, ledger.poison[starts.dense]), _only(ends, ledger.poison[ends.dense])
+    order = np.argsort(key(starts.dense, starts.position))
+    starts = _only(starts, order)
+    sick = starts.time < _healed_at(ledger)[starts.queue]
+    begun = last_before(key(ends.dense, ends.position), key(starts.dense, starts.position))
+    return _slots(_only(starts, sick), _only(ends, (begun >= 0) & sick[begun]))
+
+
+def _healed_at(ledger: Ledger) -> Array:
+    """When poison was first healed in each queue."""
+    healed = np.full(len(ledger.plan.queues) + 1, NEVER)
+    rows = ledger.select(Kind.HEALED, columns=("time", "queue"))
+    for time, queue in zip(rows.time[::-1], rows.queue[::-1], strict=True):
+        where = slice(None) if queue < 0 else queue
+        healed[where] = time
+    return healed
+
+
+def utilization(ledger: Ledger, consumer: ConsumerPlan, marked: Array | None = None) -> Steps:
+    return combine(lambda b, live: b / live, busy(ledger, consumer, marked), live_slots(ledger, consumer))
+
+
+def time_on_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
+    return combine(lambda b, live: b / live, busy_with_poison(ledger, consumer), live_slots(ledger, consumer))
+
+
+def idle_while_work_waits(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
+    """Idle share of the live slots while one of its queues has visible messages; 0 while none has."""
+    waiting = [level(ledger, queue, "visible") for queue in consumer.sources]
+
+    def idle(b: Array, live: Array, *visible: Array) -> Array:
+        return np.where(sum(visible) > 0, (live - b) / live, np.where(live > 0, 0.0, np.nan))
+
+    return combine(idle, busy(ledger, consumer), live_slots(ledger, consumer), *waiting)
+
+
+def completed(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
+    """Work that was finished: an effect, or one that an idempotent consumer skipped."""
+    return ledger.select(*_COMPLETES, consumer=consumer.index, columns=("time", "dense"))
+
+
+# --- moments ----------------------------------------------------------------------------------------------------------
+
+
+def duplicates(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
+    """Effects beyond the first of one message at this consumer."""
+    rows = ledger.select(Kind.EFFECT, consumer=consumer.index, columns=("time", "dense"))
+    return _only(rows, ~firsts(rows.dense, ledger.size))
+
+
+_CALLS = (Kind.ACKED, Kind.NACKED, Kind.EXTENDED, Kind.STALE, Kind.LOST_ACK)
+_ANSWERED_EMPTY = (Kind.EMPTY_RECEIVE, Kind.REFUSED)
+
+
+def calls(ledger: Ledger, consumer: ConsumerPlan, of_messages: bool = False) -> SimpleNamespace:
+    """Calls to the broker, each row with its weight: a receive of n messages is n rows of 1/n (pushed: none)."""
+    kinds = (Kind.RECEIVED, *_CALLS, *(() if of_messages else _ANSWERED_EMPTY))
+    rows = ledger.select(*kinds, consumer=consumer.index, columns=("time", "dense", "kind", "cause", "other"))
+    received, acked = rows.kind == Kind.RECEIVED, rows.kind == Kind.ACKED
+    together = np.where(received, rows.cause, np.where(acked, np.maximum(rows.other, 1), 1))
+    rows.weight = np.where(together > 0, 1 / np.maximum(together, 1), 0.0)
+    return rows
+
+
+# --- values a message -------------------------------------------------------------------------------------------------
+
+
+def _first_receives(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
+    rows = ledger.select(Kind.RECEIVED, consumer=consumer.index, columns=("time", "dense"))
+    return _only(rows, firsts(rows.dense, ledger.size))
+
+
+def effects_per_message(ledger: Ledger, consumer: ConsumerPlan) -> Values:
+    """Belongs to the first receive, read at the end; 0 counts."""
+    first = _first_receives(ledger, consumer)
+    effects = ledger.select(Kind.EFFECT, consumer=consumer.index, columns=("dense",)).dense
+    return Values(first.time, np.bincount(effects, minlength=ledger.size)[first.dense], first.dense)
+
+
+def calls_per_message(ledger: Ledger, consumer: ConsumerPlan) -> Values:
+    """Belongs to the first receive, read at the end."""
+    first = _first_receives(ledger, consumer)
+    made = calls(ledger, consumer, of_messages=True)
+    return Values(first.time, np.bincount(made.dense, made.weight, minlength=ledger.size)[first.dense], first.dense)
+
+
+def prefetch_wait(ledger: Ledger, consumer: ConsumerPlan) -> Values:
+    """From the delivery to the start of its work; 0 where nothing can wait."""
+    rows = ledger.select(Kind.RECEIVED, consumer=consumer.index, columns=("time", "dense", "position", "client"))
+    if not consumer.buffers:
+        return Values(rows.time, np.zeros(len(rows.time), np.int64), rows.dense)
+    starts = ledger.select(Kind.STARTED, consumer=consumer.index, columns=("time", "dense", "position", "client"))
+    order = np.argsort(key(rows.dense, rows.position))
+    delivered = last_before(key(starts.dense, starts.position), key(rows.dense, rows.position)[order])
+    delivered = _same_client(starts, _only(rows, order), delivered)
+    known = delivered >= 0
+    began = rows.time[order][delivered]
+    return Values(starts.time[known], (starts.time - began)[known], starts.dense[known])
+
+
+def _same_client(starts: SimpleNamespace, rows: SimpleNamespace, delivered: Array) -> Array:
+    """Step back over later deliveries of the message to other clients."""
+    while True:
+        other = (delivered >= 0) & (rows.client[delivered] != starts.client)
+        if not other.any():
+            return delivered
+        back = np.where(other, delivered - 1, delivered)
+        same = (back >= 0) & (rows.dense[back] == starts.dense)
+        delivered = np.where(other & ~same, -1, back)
+
+
+def send_time(ledger: Ledger) -> Values:
+    """From the first attempt to send until the producer was answered; no value while it has not been."""
+    heard = ledger.select(Kind.ANSWERED, columns=("time", "dense"))
+    answered = np.full(ledger.size, -1, np.int64)
+    outcome = ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, Kind.REJECTED, columns=("time", "dense"))
+    at_once = outcome.time == ledger.first_sent[outcome.dense]
+    answered[outcome.dense[at_once]] = outcome.time[at_once]
+    answered[ledger.select(Kind.TIMED_OUT, columns=("dense",)).dense] = -1
+    answered[heard.dense] = heard.time
+    dense = np.flatnonzero((answered >= 0) & (ledger.first_sent >= 0))
+    dense = dense[np.argsort(answered[dense], kind="stable")]
+    return Values(answered[dense], answered[dense] - ledger.first_sent[dense], dense)
+
+
+def nobody(rows: SimpleNamespace) -> Array:
+    """Rows without a message."""
+    return rows.dense == NOBODY
