@@ -66,7 +66,7 @@ class Credit:
     """The right of a client to be handed messages: once with a deadline (a receive that waits), or renewed by
     settling (a subscription with a prefetch)."""
 
-    __slots__ = ("arm", "client", "ends", "is_pushed", "left", "limit", "timeout")
+    __slots__ = ("arm", "client", "ends", "is_pushed", "left", "limit", "owner", "timeout")
 
     def __init__(
         self, arm: int, client: int, limit: int, timeout: Nanos | None, ends: Nanos | None, is_pushed: bool
@@ -78,6 +78,7 @@ class Credit:
         self.ends = ends
         self.is_pushed = is_pushed
         self.left = limit
+        self.owner: Any = None
 
     @property
     def is_open(self) -> bool:

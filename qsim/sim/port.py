@@ -1,0 +1,282 @@
+"""The only seam between kernel and SimPy: it stamps the time, asks the queue, wakes who was served, sets the alarms.
+
+No rule of a broker is written here.  What the network or the broker gets wrong (``imperfections``) is decided by
+luck, and handed to the kernel as an argument.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from simpy.core import Environment
+
+from qsim.kernel.broker import Broker
+from qsim.kernel.deadlines import NEVER
+from qsim.kernel.journal import Cause
+from qsim.kernel.message import Credit, Delivery
+from qsim.kernel.queue import Queue
+from qsim.scenario.plan import Imperfections
+from qsim.sim.alarm import Alarm, Reminder
+from qsim.sim.luck import Luck
+from qsim.sim.slots import Slots
+from qsim.units import Nanos
+
+CANDIDATES = 10
+"""A reordered receive hands out one of this many messages from the front, not the first."""
+
+
+class Receiver(Protocol):
+    """Who opened a credit: is handed what it gets, or told that the wait is over."""
+
+    def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None: ...
+
+    def nothing(self, credit: Credit) -> None: ...
+
+
+class Port:
+    """One queue, as processes see it."""
+
+    def __init__(self, env: Environment, queue: Queue, slots: Slots, luck: Luck, flaws: Imperfections) -> None:
+        self.env = env
+        self.queue = queue
+        self.luck = luck
+        self.flaws = flaws
+        self.peers: list[Port] = []
+        """Ports of queues into which a call here may move a message (the dead-letter queue)."""
+        self.watch: Callable[[], None] | None = None
+        self.blocked: deque[Callable[[], None]] = deque()
+        self._heap: list[Any] = env._queue
+        self._leases = Reminder(env, slots.leases + queue.index, self._end_leases)
+        self._timers = Reminder(env, slots.timers + queue.index, self._end_timers)
+        self._waits = Reminder(env, slots.receives + queue.index, self._end_waits)
+        self._turn = Alarm(env, slots.receives + queue.index, self._take_turn)
+        self._turn_armed = False
+        self._passed: dict[int, int] = {}
+        limits = queue.profile
+        self._is_limited = limits.throttle is not None or limits.in_flight_is_error
+        self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
+
+    # --- producers --------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        number: int,
+        level: int = 0,
+        group: Hashable = None,
+        delay: Nanos | None = None,
+        ttl: Nanos | None = None,
+        size: int = 0,
+        dedup: Hashable = None,
+    ) -> Cause:
+        """One send; what the broker answers."""
+        answer = self.queue.send(self.env._now, number, level, group, delay, ttl, size, dedup)  # type: ignore[arg-type]
+        self.after()
+        return answer
+
+    def send_batch(self, entries: list[dict[str, Any]]) -> list[Cause]:
+        """Several messages in one call."""
+        answers = self.queue.send_batch(self.now, entries)
+        self.after()
+        return answers
+
+    def wait_for_room(self, call: Callable[[], None]) -> None:
+        """Call back when the queue may have room: in the producers' slot of that instant."""
+        self.blocked.append(call)
+
+    # --- consumers --------------------------------------------------------------------------------------------------
+
+    def refusal(self, client: int, limit: int, wait: Nanos | None) -> Cause:
+        """Whether the broker refuses a receive; then that is a row."""
+        if not self._is_limited:
+            return Cause.NONE
+        if cause := self.queue.refusal(self.now, limit, wait):
+            self.queue.refuse_receive(self.now, client, cause)
+        return cause
+
+    def hand_out(self, client: int, limit: int, timeout: Nanos | None) -> list[Delivery] | None:
+        """What a receive gets at once; None where something may come before it at this instant, or somebody has
+        waited longer."""
+        queue, heap = self.queue, self._heap
+        if queue.waiting or (heap and heap[0][0] <= self.env._now):
+            return None
+        if not queue.visible:
+            return []
+        now: Nanos = self.env._now  # type: ignore[assignment]
+        deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
+        self._after_receive(deliveries)
+        return deliveries
+
+    def wait(self, owner: Receiver, client: int, limit: int, timeout: Nanos | None, wait: Nanos | None) -> Credit:
+        """A receive that is served later: at the end of this instant, or when something comes."""
+        ends = None if wait is None else self.now + wait
+        credit = self.queue.wait(client, limit, timeout, ends)
+        credit.owner = owner
+        self.expect(credit)
+        return credit
+
+    def expect(self, credit: Credit) -> None:
+        """A credit has joined this queue: look at it in the queue's turn, and when its wait is over."""
+        if credit.ends is not None:
+            self._waits.show(credit.ends)
+        if self.queue.visible:
+            self._arm_turn()
+
+    def subscribe(self, owner: Receiver, client: int, prefetch: int) -> Credit:
+        """Be pushed messages from now on."""
+        credit = self.queue.subscribe(client, prefetch)
+        credit.owner = owner
+        self.expect(credit)
+        return credit
+
+    def ack(self, delivery: Delivery) -> Cause:
+        answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
+        if self.queue.waiting or self.blocked or self.watch is not None:
+            self.after()
+        return answer
+
+    def nack(self, delivery: Delivery, delay: Nanos) -> Cause:
+        answer = self.queue.nack(self.now, delivery, delay)
+        self.after()
+        return answer
+
+    def reject(self, delivery: Delivery) -> Cause:
+        answer = self.queue.reject(self.now, delivery)
+        self.after()
+        return answer
+
+    def extend(self, delivery: Delivery, timeout: Nanos) -> Cause:
+        answer = self.queue.extend(self.now, delivery, timeout)
+        self.after()
+        return answer
+
+    # --- what comes later -----------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Nanos:
+        now: Nanos = self.env._now  # type: ignore[assignment]
+        return now
+
+    def after(self) -> None:
+        """After any call: show the deadlines, let waiting consumers and blocked producers have their turn."""
+        queue = self.queue
+        self._leases.show(queue.leases.due)
+        self._timers.show(min(queue.timers.due, queue.expiries.due))
+        if queue.waiting and queue.visible:
+            self._serve_soon()
+        if self.blocked and not queue.is_full():
+            self._unblock()
+        if self.watch is not None:
+            self.watch()
+        for peer in self.peers:
+            peer.after()
+
+    def _after_receive(self, deliveries: list[Delivery]) -> None:
+        queue = self.queue
+        self._leases.show(queue.leases.due)
+        if self._is_flawed:
+            self._duplicate(deliveries)
+        if self.blocked or self.watch is not None or self.peers:
+            self.after()
+
+    def _serve_soon(self) -> None:
+        """A receive comes late in its instant; at once, where nothing can come before it."""
+        heap = self._heap
+        if heap and heap[0][0] <= self.env._now:
+            self._arm_turn()
+        else:
+            self._serve()
+
+    def _arm_turn(self) -> None:
+        if not self._turn_armed:
+            self._turn_armed = True
+            self._turn.at(self.now)
+
+    def _take_turn(self, _event: Any) -> None:
+        self._turn_armed = False
+        self._serve()
+
+    def _serve(self) -> None:
+        """Serve one consumer after the other, as long as nothing else comes first; then end the waits that are over."""
+        queue, heap, now = self.queue, self._heap, self.now
+        while queue.waiting and queue.visible:
+            served = self._serve_one(now)
+            if served is None:
+                break
+            if heap and heap[0][0] <= now:
+                if queue.waiting and queue.visible or queue.waits.due <= now:
+                    self._arm_turn()
+                return
+        if queue.waits.due <= now:
+            for credit in queue.end_waits(now):
+                credit.owner.nothing(credit)
+
+    def _serve_one(self, now: Nanos) -> Credit | None:
+        choice = self._choice() if self._is_flawed else 0
+        served = self.queue.serve(now, choice)
+        if served is None:
+            self._after_receive([])
+            return None
+        credit, deliveries = served
+        self._after_receive(deliveries)
+        credit.owner.deliver(self, deliveries, credit)
+        return credit
+
+    def _end_waits(self, now: Nanos) -> Nanos:
+        self._serve()
+        return self.queue.waits.next() if not self._turn_armed else NEVER
+
+    def _end_leases(self, now: Nanos) -> Nanos:
+        if self.queue.end_leases(now):
+            self.after()
+        return self.queue.leases.due
+
+    def _end_timers(self, now: Nanos) -> Nanos:
+        if self.queue.end_timers(now):
+            self.after()
+        return min(self.queue.timers.due, self.queue.expiries.due)
+
+    def _unblock(self) -> None:
+        waiting, self.blocked = self.blocked, deque()
+        for call in waiting:
+            call()
+
+    # --- imperfections ----------------------------------------------------------------------------------------------------
+
+    def _choice(self) -> int:
+        """Which candidate the broker hands out: the first, unless luck says that it is passed over once more."""
+        if not self.flaws.reorder:
+            return 0
+        head = self.queue.ready.front()
+        if head is None:
+            return 0
+        times = self._passed.get(head.number, 0) + 1
+        luck = self.luck.queue_luck(self.queue.name, "reorder", head.number, times)
+        if luck >= self.flaws.reorder:
+            self._passed.pop(head.number, None)
+            return 0
+        self._passed[head.number] = times
+        return 1 + int(luck / self.flaws.reorder * (CANDIDATES - 1))
+
+    def _duplicate(self, deliveries: list[Delivery]) -> None:
+        """At least once: some deliveries are made again, at once or to who asks next."""
+        if not self.flaws.duplicate_delivery:
+            return
+        for delivery in deliveries:
+            number = delivery.message.number
+            if self.luck.queue_luck(self.queue.name, "duplicate", number, delivery.attempt) < self.flaws.duplicate_delivery:
+                self.queue.duplicate(self.now, delivery)
+                if self.queue.waiting:
+                    self._arm_turn()
+
+
+def ports_of(env: Environment, broker: Broker, slots: Slots, luck: Luck, flaws: list[Imperfections]) -> list[Port]:
+    """A port for each queue, with its dead-letter queue's port as peer."""
+    queues = list(broker.queues.values())
+    ports = [Port(env, queue, slots, luck, flaw) for queue, flaw in zip(queues, flaws, strict=True)]
+    for port in ports:
+        dlq = port.queue.profile.dlq
+        if dlq is not None and broker.queues[dlq.queue] is not port.queue:
+            port.peers.append(ports[broker.queues[dlq.queue].index])
+    return ports

@@ -1,0 +1,50 @@
+"""Who comes first at one instant: a number for everything that can happen, given once.
+
+Timeline; each consumer process by each of its parallel messages (end of work, heartbeat, crash, restart, next poll);
+each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; observers.
+It knows the plan's sizes and nothing that happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qsim.scenario.plan import Plan
+
+WORK, HEARTBEAT, CRASH, RESTART, POLL = range(5)
+SEND, FLUSH, RETRY = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """First slot of each kind."""
+
+    timeline: int
+    consumers: tuple[int, ...]
+    leases: int
+    timers: int
+    producers: int
+    receives: int
+    observers: int
+    concurrency: tuple[int, ...]
+
+    def work(self, consumer: int, process: int, parallel: int, what: int) -> int:
+        return self.consumers[consumer] + 5 * (process * self.concurrency[consumer] + parallel) + what
+
+    def send(self, producer: int, what: int) -> int:
+        return self.producers + 3 * producer + what
+
+
+def slots_of(plan: Plan) -> Slots:
+    """0 is SimPy's own: an interrupt comes before everything else of its instant."""
+    first = 1
+    timeline, first = first, first + len(plan.timeline)
+    consumers = []
+    for consumer in plan.consumers:
+        consumers.append(first)
+        first += 5 * consumer.most * consumer.concurrency
+    queues = len(plan.queues)
+    leases, timers, producers = first, first + queues, first + 2 * queues
+    receives = producers + 3 * sum(producer.count for producer in plan.producers)
+    concurrency = tuple(consumer.concurrency for consumer in plan.consumers)
+    return Slots(timeline, tuple(consumers), leases, timers, producers, receives, receives + queues, concurrency)
