@@ -61,6 +61,7 @@ def test_a_bounded_queue_is_its_states(load, places):
     assert station.utilization == pytest.approx(busy)
     assert station.mean_waiting == pytest.approx(waiting, abs=1e-12)
     assert station.mean_wait * load * (1 - blocked) == pytest.approx(waiting, abs=1e-12)
+    assert station.mean_time == pytest.approx(station.mean_wait + 1)
     assert station.wait_probability == pytest.approx((busy - blocked) / (1 - blocked), abs=1e-12)
 
 
