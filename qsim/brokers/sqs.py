@@ -34,6 +34,7 @@ _BOTH: dict[str, tuple[Any, str]] = dict(
     max_wait=(20 * SECOND, "SQS-9: a long poll waits at most 20 s"),
     default_wait=(20 * SECOND, "ours: long polling; the broker's own 0 only makes sense with every"),
     max_size=(1 << 20, "SQS limits: 1 MiB with attributes"),
+    max_batch_size=(1 << 20, "SQS-4: the messages of a batch share 1 MiB, whatever the queue's own limit"),
     redrive_rate=(500, "SQS-29: at most 500 messages/s"),
 )
 

@@ -128,7 +128,7 @@ class Broker:
         if self._due <= now:
             self.wake(now)
         source, client = self.queues[queue], self._number(consumer)
-        if refused := source.refusal(now, limit, wait):
+        if refused := source.refusal(now, limit, wait, visibility_timeout):
             source.refuse_receive(now, client, refused)
             return _refused(refused)
         answer = Deliveries(source.hand_out(now, client, limit, visibility_timeout, None, choice))

@@ -64,6 +64,8 @@ class Cause(IntEnum):
     TOO_MANY = 22
     BLOCKED = 23
     """The producer has to wait for room: no refusal, and no row."""
+    TOO_LONG = 24
+    """The messages of one batch together."""
 
 
 class Kind(IntEnum):

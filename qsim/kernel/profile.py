@@ -156,5 +156,7 @@ class Profile:
     prefetch: int = 0
     """Default prefetch of a subscription, 0 = unlimited."""
     max_size: int | None = None
+    max_batch_size: int | None = None
+    """Bytes of all the messages of one call together (SQS-4)."""
     redrive_rate: int | None = None
     """Most messages a second that a redrive moves."""

@@ -112,8 +112,8 @@ class Queue:
         cause = self.sends.take(now)
         if profile.max_batch is not None and len(entries) > profile.max_batch:
             cause = Cause.TOO_MANY
-        elif profile.max_size is not None and sum(entry.get("size", 0) for entry in entries) > profile.max_size:
-            cause = Cause.TOO_LARGE
+        elif profile.max_batch_size is not None and sum(e.get("size", 0) for e in entries) > profile.max_batch_size:
+            cause = Cause.TOO_LONG
         return [self._send_entry(now, entry, cause) for entry in entries]
 
     def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause) -> Cause:
@@ -269,12 +269,14 @@ class Queue:
 
     # --- receive --------------------------------------------------------------------------------------------------------
 
-    def refusal(self, now: Nanos, limit: int = 1, wait: Nanos | None = 0) -> Cause:
+    def refusal(self, now: Nanos, limit: int = 1, wait: Nanos | None = 0, timeout: Nanos | None = None) -> Cause:
         """Whether the broker would refuse this receive, and why; takes a token where calls are limited."""
         profile = self.profile
         if profile.max_batch is not None and not 1 <= limit <= profile.max_batch:
             return Cause.TOO_MANY
         if profile.max_wait is not None and (wait is None or wait > profile.max_wait):
+            return Cause.OUT_OF_RANGE
+        if timeout is not None and profile.max_visibility is not None and timeout > profile.max_visibility:
             return Cause.OUT_OF_RANGE
         if (cause := self.receives.take(now)) is not _NONE:
             return cause
