@@ -342,6 +342,20 @@ def test_a_regular_send_in_a_stage_is_when_its_number_is_due_to_the_nanosecond()
         assert due(time + Fraction(1, 2)) > k
 
 
+def test_a_ramp_of_years_is_exact_where_floats_are_not():
+    """After 104 days floats know no single nanoseconds any more."""
+    length = 1000 * 24 * HOUR
+    stages = (Stage(length, Fraction(1, 86_400), Fraction(1, 8_640)),)
+    times = sends(producer(regular=True, rate=stages[0].start, stages=stages, stop=length))
+    slope = (stages[0].end - stages[0].start) / length
+    for k, time in enumerate(times[1:], start=1):
+        early, late = (
+            (stages[0].start * t + slope * t * t / 2) / SECOND for t in (time - Fraction(1, 2), time + Fraction(1, 2))
+        )
+        assert early <= k < late
+    assert len(times) == 5500
+
+
 def test_where_the_rate_is_0_nothing_is_sent():
     stages = (Stage(SECOND, Fraction(10), Fraction(10)), Stage(SECOND, Fraction(0), Fraction(0)))
     stages = (*stages, Stage(SECOND, Fraction(10), Fraction(10)), Stage(0, Fraction(10), Fraction(0)))
@@ -408,6 +422,15 @@ def test_rate_0_is_never_until_the_rate_returns(regular):
     assert [paused.next(), paused.next()] == [None, None]
     late = [paused.set_rate(now + MINUTE, Fraction(100)), *(paused.next() for _ in range(2994))]
     assert max(abs(a - MINUTE - b) for a, b in zip(late, expected[5:], strict=True)) <= 1
+
+
+def test_what_was_sent_at_the_instant_of_a_new_rate_stays_sent():
+    """Number 1 is due at a third of a second, is sent a third of a nanosecond early, and then the rate is 0."""
+    arrivals = luck_of([one := producer(regular=True, rate=Fraction(3))]).arrivals(one, 0)
+    assert [arrivals.next() for _ in range(3)] == [0, 333_333_333, 666_666_667]
+    assert arrivals.set_rate(333_333_333, Fraction(0)) is None
+    assert arrivals.next() is None
+    assert arrivals.set_rate(SECOND, Fraction(3)) == SECOND + 333_333_334
 
 
 def test_a_rate_set_before_the_start_counts_from_the_start():
