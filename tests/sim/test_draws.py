@@ -34,7 +34,7 @@ from qsim.scenario.plan import (
 )
 from qsim.sim import draws
 from qsim.sim.draws import Draws
-from qsim.sim.labels import combination
+from qsim.sim.labels import choose, combination
 from qsim.sim.luck import Luck, retry_delay
 from qsim.units import HOUR, MILLISECOND, MINUTE, SECOND
 
@@ -356,6 +356,12 @@ def test_a_ramp_of_years_is_exact_where_floats_are_not():
     assert len(times) == 5500
 
 
+def test_a_number_due_a_hair_before_the_rate_is_0_is_sent():
+    almost = Fraction(100) + Fraction(1, 10**20)
+    times = sends(producer(regular=True, rate=almost, stages=(Stage(10 * SECOND, almost, Fraction(0)),)))
+    assert (len(times), times[-1]) == (501, 10 * SECOND)
+
+
 def test_where_the_rate_is_0_nothing_is_sent():
     stages = (Stage(SECOND, Fraction(10), Fraction(10)), Stage(SECOND, Fraction(0), Fraction(0)))
     stages = (*stages, Stage(SECOND, Fraction(10), Fraction(10)), Stage(0, Fraction(10), Fraction(0)))
@@ -451,6 +457,10 @@ def test_levels_and_groups_follow_their_shares():
     weights = np.array([1, 1 / 2, 1 / 3])
     assert stats.chisquare(np.bincount(drawn[:, 0]), [6000, 9000, 15_000]).pvalue > 0.01
     assert stats.chisquare(np.bincount(drawn[:, 1]), 30_000 * weights / weights.sum()).pvalue > 0.01
+
+
+def test_a_uniform_on_a_threshold_is_beyond_it():
+    assert choose((0.25, 0.5, 1.0), np.array([0.0, 0.25, 0.5, 0.75])).tolist() == [0, 1, 2, 2]
 
 
 def test_without_skew_every_group_is_as_likely():
