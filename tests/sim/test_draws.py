@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 
@@ -202,6 +203,17 @@ def test_a_forgotten_block_comes_back_as_it_was():
     assert [luck.attempt(worker, k, 1) for k in range(0, 200_000, 1024)] == before
 
 
+def test_what_is_not_in_use_is_forgotten():
+    shop, worker = producer(), consumer()
+    luck = luck_of([shop], [worker])
+    tracemalloc.start()
+    for k in range(500_000):
+        luck.attempt(worker, k, 1)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < peak < 10_000_000
+
+
 def test_the_width_of_the_blocks_does_not_show():
     shop, worker = producer(message=replace(PLAIN, levels=(0.3, 1.0))), consumer(service=Mix((0.5, 1.0), MIX_PARTS))
     crowd = [producer(f"other{i}", i + 1) for i in range(1000)]
@@ -217,7 +229,8 @@ MIX_PARTS = (Constant(5 * SECOND), Uniform(0, SECOND))
 
 def test_the_first_luck_of_all_never_changes():
     """Keys, counters and lanes: change one, and every recorded digest is void."""
-    shop, worker = producer(), consumer(service=Uniform(0, HOUR))
+    shop = producer(message=replace(PLAIN, delay=Uniform(0, HOUR)))
+    worker = consumer(service=Uniform(0, HOUR), failures=Failures(restart_after=Uniform(0, HOUR)))
     luck = luck_of([shop], [worker], seed=7, replication=2)
     assert sends(shop, luck, 3) == [548_641, 1_212_966, 1_588_236]
     assert luck.attempt(worker, 0, 1) == (
@@ -229,6 +242,8 @@ def test_the_first_luck_of_all_never_changes():
     assert luck.attempt(worker, 1, 9) == (629_038_375_207, 0.5562095751746747, 0.48996015871822457, 0.8438006728480014)
     assert luck.send_luck(shop, 0, 0, 1)[0] == 0.7255845648046837
     assert luck.queue_luck("jobs", "reorder", 0, 1) == 0.6160619273979753
+    assert luck.receive_luck(worker, 3, 5)[0] == 0.09672972796245699
+    assert (luck.restart(worker, 0, 1), luck.delay(shop, 0, 0)) == (823_654_072_007, 417_220_622_700)
 
 
 # --- nobody's luck moves
