@@ -202,17 +202,19 @@ class Broker:
     def forget(self, now: Nanos, consumer: Client) -> None:
         """A client is gone, with its life: its waits end, and each queue does with what it held as its profile says."""
         self._before(now)
-        client = self._number(consumer)
-        session = self.sessions.pop(client, None)
+        self.forget_client(now, self._number(consumer))
+        self._look_everywhere(now)
+
+    def forget_client(self, now: Nanos, client: int) -> None:
+        """The same for a driver with alarms of its own."""
+        session = self.sessions.get(client)
         if session is None:
             return
-        self.sessions[client] = session
         for credit, queue in list(session.credits.items()):
             queue.cancel(credit)
         for delivery in list(session.held.values()):
             delivery.message.queue.release(now, delivery)
         del self.sessions[client]
-        self._look_everywhere(now)
 
     def redrive(self, now: Nanos, source: str, to: str, limit: int | None = None) -> int:
         """Move visible messages, oldest first; answers how many."""

@@ -17,7 +17,7 @@ from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.queue import Queue
-from qsim.scenario.plan import Imperfections
+from qsim.scenario.plan import ConsumerPlan, Imperfections
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.luck import Luck
 from qsim.sim.slots import Slots
@@ -33,6 +33,17 @@ class Receiver(Protocol):
     def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None: ...
 
     def nothing(self, credit: Credit) -> None: ...
+
+    def prefers(self, port: Port) -> Port:
+        """The port that a receive over several queues would rather be served from, now."""
+
+
+class Caller(Protocol):
+    """A process that counts its receives."""
+
+    number: int
+    client: int
+    calls: int
 
 
 class Port:
@@ -54,6 +65,7 @@ class Port:
         self._turn = Alarm(env, slots.receives + queue.index, self._take_turn)
         self._turn_armed = False
         self._passed: dict[int, int] = {}
+        self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
         limits = queue.profile
         self._is_limited = limits.throttle is not None or limits.in_flight_is_error
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
@@ -116,6 +128,12 @@ class Port:
         self.expect(credit)
         return credit
 
+    def join(self, credit: Credit) -> None:
+        """The same receive waits here too."""
+        self.queue.waiting.append(credit)
+        if self.queue.visible:
+            self._arm_turn()
+
     def expect(self, credit: Credit) -> None:
         """A credit has joined this queue: look at it in the queue's turn, and when its wait is over."""
         if credit.ends is not None:
@@ -129,6 +147,17 @@ class Port:
         credit.owner = owner
         self.expect(credit)
         return credit
+
+    def delete_token(self, client: int, batch: Nanos) -> Nanos:
+        """When a delete may be called: now (and the token is taken), or later.  Deletes of one client at one instant
+        of what came in one receive are one call."""
+        bucket, now = self.queue.deletes, self.now
+        if self.queue.profile.throttle is None or (call := (now, client, batch)) == self._last_delete:
+            return now
+        if bucket.take(now):
+            return bucket.next_token(now)
+        self._last_delete = call
+        return now
 
     def ack(self, delivery: Delivery) -> Cause:
         answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
@@ -159,7 +188,13 @@ class Port:
         return now
 
     def after(self) -> None:
-        """After any call: show the deadlines, let waiting consumers and blocked producers have their turn."""
+        """After a call that may have moved messages: everybody concerned gets their turn."""
+        self._look()
+        for peer in self.peers:
+            peer._look()
+
+    def _look(self) -> None:
+        """Show the deadlines, let waiting consumers and blocked producers have their turn."""
         queue = self.queue
         self._leases.show(queue.leases.due)
         self._timers.show(min(queue.timers.due, queue.expiries.due))
@@ -169,8 +204,6 @@ class Port:
             self._unblock()
         if self.watch is not None:
             self.watch()
-        for peer in self.peers:
-            peer.after()
 
     def _after_receive(self, deliveries: list[Delivery]) -> None:
         queue = self.queue
@@ -214,6 +247,9 @@ class Port:
 
     def _serve_one(self, now: Nanos) -> Credit | None:
         choice = self._choice() if self._is_flawed else 0
+        better = self._better()
+        if better is not None:
+            return better
         served = self.queue.serve(now, choice)
         if served is None:
             self._after_receive([])
@@ -221,6 +257,23 @@ class Port:
         credit, deliveries = served
         self._after_receive(deliveries)
         credit.owner.deliver(self, deliveries, credit)
+        return credit
+
+    def _better(self) -> Credit | None:
+        """A receive over several queues, in the turn of one, is served from one that it prefers."""
+        waiting = self.queue.waiting
+        while waiting and not waiting[0].arm:
+            waiting.popleft()
+        port = waiting[0].owner.prefers(self) if waiting else self
+        if port is self:
+            return None
+        credit = waiting[0]
+        deliveries = port.queue.hand_out(self.now, credit.client, credit.limit, credit.timeout, credit)
+        port._after_receive(deliveries)
+        if not deliveries:
+            return None
+        self.queue.cancel(credit)
+        credit.owner.deliver(port, deliveries, credit)
         return credit
 
     def _end_waits(self, now: Nanos) -> Nanos:
@@ -241,6 +294,16 @@ class Port:
         waiting, self.blocked = self.blocked, deque()
         for call in waiting:
             call()
+
+    def is_deaf(self, consumer: ConsumerPlan, caller: Caller) -> bool:
+        """A receive that finds nothing although there is something (SQS-9): then that is a row."""
+        if not self.flaws.empty_receive:
+            return False
+        caller.calls += 1
+        if self.luck.receive_luck(consumer, caller.number, caller.calls)[0] >= self.flaws.empty_receive:
+            return False
+        self.queue.empty_receive(self.now, caller.client)
+        return True
 
     # --- imperfections ----------------------------------------------------------------------------------------------------
 
@@ -272,11 +335,18 @@ class Port:
 
 
 def ports_of(env: Environment, broker: Broker, slots: Slots, luck: Luck, flaws: list[Imperfections]) -> list[Port]:
-    """A port for each queue, with its dead-letter queue's port as peer."""
+    """A port for each queue; its peers are the dead-letter queues behind it."""
     queues = list(broker.queues.values())
     ports = [Port(env, queue, slots, luck, flaw) for queue, flaw in zip(queues, flaws, strict=True)]
-    for port in ports:
-        dlq = port.queue.profile.dlq
-        if dlq is not None and broker.queues[dlq.queue] is not port.queue:
-            port.peers.append(ports[broker.queues[dlq.queue].index])
+    find_peers(ports, broker)
     return ports
+
+
+def find_peers(ports: list[Port], broker: Broker) -> None:
+    """Anew, when a dead-letter queue has been set."""
+    for port in ports:
+        port.peers = []
+        dlq = port.queue.profile.dlq
+        while dlq is not None and (peer := ports[broker.queues[dlq.queue].index]) not in [port, *port.peers]:
+            port.peers.append(peer)
+            dlq = peer.queue.profile.dlq

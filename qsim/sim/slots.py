@@ -1,6 +1,6 @@
 """Who comes first at one instant: a number for everything that can happen, given once.
 
-Timeline; each consumer process by each of its parallel messages (end of work, heartbeat, crash, restart, next poll);
+Timeline; each consumer process by each of its parallel messages (end of work or crash, heartbeat, batched acks, restart, next poll);
 each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; observers.
 It knows the plan's sizes and nothing that happens.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from qsim.scenario.plan import Plan
 
-WORK, HEARTBEAT, CRASH, RESTART, POLL = range(5)
+WORK, HEARTBEAT, ACKS, RESTART, POLL = range(5)
 SEND, FLUSH, RETRY = range(3)
 
 

@@ -1,0 +1,306 @@
+"""Producers: who sends what, when, and what they do when they are refused or hear nothing.
+
+``Maker`` is one producer; ``produce`` is its story.  It knows the port and luck, no rule of a broker.  A message is
+``producer << 40 | number`` for all its tries; each try is a SENT row.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+from simpy.events import Event
+from simpy.exceptions import Interrupt
+
+from qsim.kernel.journal import NOBODY, ROW, Cause, Kind
+from qsim.scenario.plan import OnReject, ProducerPlan
+from qsim.sim.alarm import Alarm, Reminder
+from qsim.sim.luck import retry_delay
+from qsim.sim.slots import FLUSH, RETRY, SEND
+from qsim.sim.world import World
+from qsim.units import Nanos
+
+NUMBER_BITS = 40
+_SENT = int(Kind.SENT)
+_pack = ROW.pack
+_GOOD = (Cause.NONE, Cause.DUPLICATE_ID)
+
+
+class OutOfBudget(Exception):
+    """The run may not send more messages (``--max-messages``)."""
+
+
+@dataclass(slots=True)
+class Letter:
+    """A message between its making and its last try.  ``args`` is what the port's send takes after the number."""
+
+    k: int
+    number: int
+    args: tuple[Any, ...]
+    tries: int = 0
+
+
+class Maker:
+    """One producer.  Letters wait in ``batch`` (to go together), in ``held`` (behind one that is blocked), or in
+    ``again`` (a heap of tries to come)."""
+
+    def __init__(self, world: World, plan: ProducerPlan, i: int, budget: list[int] | None) -> None:
+        self.world = world
+        self.plan = plan
+        self.i = i
+        self.index = plan.first_index + i
+        self.port = world.ports[plan.to]
+        self.arrivals = world.luck.arrivals(plan, i)
+        self.labels = world.luck.labels(plan, i)
+        self.k = 0
+        self.due: Nanos | None = None
+        self.is_paused = False
+        self.batch: list[Letter] = []
+        self.held: deque[Letter] = deque()
+        self.again: list[tuple[Nanos, int, bool, Letter]] = []
+        self._arm = count().__next__
+        self.firsts = self.retries = 0
+        self._budget = budget
+        slot = world.slots.send
+        self._slot = slot(self.index, SEND)
+        self.alarm = Alarm(world.env, self._slot)
+        self._flush_alarm = Reminder(world.env, slot(self.index, FLUSH), self._flush_due)
+        self._again_alarm = Reminder(world.env, slot(self.index, RETRY), self._try_due)
+        self._flush_at: Nanos = 0
+        self._base = self.index << NUMBER_BITS
+        message = plan.message
+        self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
+        self._size = message.size
+        self._ttl = message.ttl
+        self.process: Any = None
+
+    def _has_plain_messages(self) -> bool:
+        message, flaws = self.plan.message, self.port.flaws
+        varies = message.levels or message.groups or message.poison or message.attributes or message.delay or message.eta
+        return not varies and message.dedup_keys is None and not (flaws.lose_send or flaws.lose_reply)
+
+    def start(self) -> None:
+        self.process = self.world.env.process(produce(self))
+
+    # --- what the timeline does ---------------------------------------------------------------------------------------
+
+    def set_rate(self, rate: Any) -> None:
+        """From now on; what is drawn for the message under way is stretched."""
+        self.due = self.arrivals.set_rate(self.world.now, rate)
+        self.rearm()
+
+    def pause(self, is_paused: bool) -> None:
+        """A paused producer sends nothing; what would have been sent meanwhile is not made up for."""
+        self.is_paused = is_paused
+
+    def rearm(self) -> None:
+        self.alarm = Alarm(self.world.env, self._slot)  # the old one is still in the heap
+        if self.process.is_alive:
+            self.process.interrupt()
+        else:
+            self.start()
+
+    # --- sending --------------------------------------------------------------------------------------------------------
+
+    def offer(self) -> None:
+        """The next message is there: send it, or put it with the others."""
+        k = self.k
+        self.k = k + 1
+        if self._budget is not None:
+            self._spend()
+        number = self._base | k
+        now = self.world.env._now
+        if self._is_plain:
+            rows = self.world.journal.rows
+            rows += _pack(now, number, NOBODY, 1, self.plan.to, _SENT, 0, -1)
+            self.port.send(number, 0, None, None, self._ttl, self._size)
+            return
+        letter = self._write(k, number)
+        if self.plan.batch_size > 1:
+            self._collect(letter)
+        else:
+            self._post(letter)
+
+    def _spend(self) -> None:
+        assert self._budget is not None
+        if self._budget[0] <= 0:
+            raise OutOfBudget
+        self._budget[0] -= 1
+
+    def _write(self, k: int, number: int) -> Letter:
+        """A new letter, with all that luck says of it, and its labels as rows."""
+        plan, world = self.plan.message, self.world
+        level, group, _, attributes = self.labels[k]
+        now, journal = world.now, world.journal
+        if plan.poison is not None and self.labels.is_poison(k, now):
+            world.poison.add(number)
+            journal.write(now, number, NOBODY, 0, self.plan.to, Kind.POISON)
+        if attributes >= 0:
+            journal.write(now, number, NOBODY, 0, self.plan.to, Kind.ATTRIBUTES, 0, attributes)
+        if plan.eta is not None:
+            world.held_until[number] = now + world.luck.eta(self.plan, self.i, k)
+        delay = world.luck.delay(self.plan, self.i, k) if plan.delay is not None else None
+        keys = plan.dedup_keys
+        dedup = None if keys is None else number if keys == 0 else k % keys
+        letter = Letter(k, number, (level, group if group >= 0 else None, delay, self._ttl, self._size, dedup))
+        self._write_try(letter)
+        return letter
+
+    def _write_try(self, letter: Letter) -> None:
+        letter.tries += 1
+        level, group = letter.args[0], letter.args[1]
+        self.world.journal.write(
+            self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, Kind.SENT, level, -1 if group is None else group
+        )
+
+    def _post(self, letter: Letter) -> None:
+        """One letter on its way, unless one is blocked before it."""
+        if self.held:
+            self.held.append(letter)
+            return
+        if self._goes_lost(letter):
+            return
+        self._heed(letter, self.port.send(letter.number, *letter.args))
+
+    def _goes_lost(self, letter: Letter) -> bool:
+        lost = self.port.flaws.lose_send
+        if not lost or self.world.luck.send_luck(self.plan, self.i, letter.k, letter.tries)[0] >= lost:
+            return False
+        self._row(Kind.LOST_SEND, letter)
+        self._hear_nothing(letter)
+        return True
+
+    def _heed(self, letter: Letter, answer: Cause, call: Letter | None = None) -> None:
+        """What the broker said, if the reply to the call (of a batch: of its first letter) arrives."""
+        lost, call = self.port.flaws.lose_reply, call or letter
+        if answer is Cause.BLOCKED:
+            self._hold(letter)
+        elif lost and self.world.luck.send_luck(self.plan, self.i, call.k, call.tries)[1] < lost:
+            self._hear_nothing(letter)
+        elif answer not in _GOOD:
+            self._refused(letter)
+        elif letter.tries > 1:
+            self._row(Kind.ANSWERED, letter)
+
+    def _row(self, kind: Kind, letter: Letter) -> None:
+        self.world.journal.write(self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, kind)
+
+    # --- refused, unheard, blocked ----------------------------------------------------------------------------------------
+
+    def _refused(self, letter: Letter) -> None:
+        if self.plan.on_reject is OnReject.BLOCK:
+            self._hold(letter)
+        elif self.plan.on_reject is OnReject.RETRY:
+            self._try_again(letter, self.world.now)
+        elif letter.tries > 1:
+            self._row(Kind.ANSWERED, letter)
+
+    def _hear_nothing(self, letter: Letter) -> None:
+        """No answer: after the timeout it is sent again, where there is a retry policy."""
+        self._later(self.world.now + self.plan.timeout, True, letter)
+
+    def _later(self, time: Nanos, is_timeout: bool, letter: Letter) -> None:
+        heappush(self.again, (time, self._arm(), is_timeout, letter))
+        self._again_alarm.show(self.again[0][0])
+
+    def _try_again(self, letter: Letter, since: Nanos) -> None:
+        retry = self.plan.retry
+        if retry is None or (retry.attempts is not None and letter.tries >= retry.attempts) or self._is_over_budget():
+            return
+        self.retries += 1
+        jitter = self.world.luck.send_luck(self.plan, self.i, letter.k, letter.tries)[2]
+        self._later(since + retry_delay(retry, letter.tries, jitter), False, letter)
+
+    def _is_over_budget(self) -> bool:
+        retry = self.plan.retry
+        return retry is not None and retry.budget is not None and self.retries + 1 > retry.budget * self.k
+
+    def _try_due(self, now: Nanos) -> Nanos:
+        """Timeouts that are over, and tries whose time has come."""
+        while self.again and self.again[0][0] <= now:
+            _, _, is_timeout, letter = heappop(self.again)
+            if is_timeout:
+                self._row(Kind.TIMED_OUT, letter)
+                self._try_again(letter, now)
+            else:
+                self._write_try(letter)
+                self._post(letter)
+        return self.again[0][0] if self.again else 1 << 62
+
+    def _hold(self, letter: Letter) -> None:
+        """The producer stands still until there is room; what it makes meanwhile queues behind."""
+        self.held.append(letter)
+        if len(self.held) == 1:
+            self.port.wait_for_room(self._room)
+
+    def _room(self) -> None:
+        """There may be room: in order, until it blocks again."""
+        held, self.held = self.held, deque()
+        while held:
+            letter = held.popleft()
+            answer = self.port.send(letter.number, *letter.args)
+            if answer is Cause.BLOCKED or answer not in _GOOD:
+                held.appendleft(letter)
+                self.held = held
+                self.port.wait_for_room(self._room)
+                return
+            self._row(Kind.ANSWERED, letter)
+
+    # --- batches ----------------------------------------------------------------------------------------------------------
+
+    def _collect(self, letter: Letter) -> None:
+        if not self.batch:
+            self._flush_at = self.world.now + self.plan.batch_wait
+            self._flush_alarm.show(self._flush_at)
+        self.batch.append(letter)
+        if len(self.batch) >= self.plan.batch_size:
+            self._flush()
+
+    def _flush_due(self, now: Nanos) -> Nanos:
+        if self.batch and now >= self._flush_at:
+            self._flush()
+        return self._flush_at if self.batch else 1 << 62
+
+    def _flush(self) -> None:
+        """One call.  Its luck is the first message's; each entry is answered apart."""
+        letters, self.batch = self.batch, []
+        if self._goes_lost_together(letters):
+            return
+        names = ("level", "group", "delay", "ttl", "size", "dedup")
+        entries = [{"number": letter.number, **dict(zip(names, letter.args, strict=True))} for letter in letters]
+        for letter, answer in zip(letters, self.port.send_batch(entries), strict=True):
+            self._heed(letter, answer, letters[0])
+
+    def _goes_lost_together(self, letters: list[Letter]) -> bool:
+        lost, first = self.port.flaws.lose_send, letters[0]
+        if not lost or self.world.luck.send_luck(self.plan, self.i, first.k, first.tries)[0] >= lost:
+            return False
+        for letter in letters:
+            self._row(Kind.LOST_SEND, letter)
+            self._hear_nothing(letter)
+        return True
+
+
+def produce(maker: Maker) -> Generator[Event, Any, None]:
+    """The story of a producer: wait for the next arrival, send.  What comes next is armed first."""
+    next_arrival = maker.arrivals.next
+    if maker.due is None:
+        maker.due = next_arrival()
+    armed = False
+    while maker.due is not None:
+        try:
+            if not armed:
+                maker.alarm.at(maker.due)
+            yield maker.alarm
+            maker.due = following = next_arrival()
+            armed = following is not None
+            if armed:
+                maker.alarm.at(following)
+            if not maker.is_paused:
+                maker.offer()
+        except Interrupt:
+            armed = False

@@ -1,0 +1,189 @@
+"""A plan and a seed in, a recording out: the seam behind which an engine works.
+
+It knows how a run begins, goes on and ends; who acts in it stands in producers, consumers, timeline and alerts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from simpy.core import Environment
+
+from qsim.kernel.broker import Broker
+from qsim.kernel.journal import ROW, Journal
+from qsim.scenario.plan import Plan
+from qsim.sim.consumers import Crew
+from qsim.sim.draws import Draws
+from qsim.sim.luck import Luck
+from qsim.sim.memory import bytes_left
+from qsim.sim.port import ports_of
+from qsim.sim.producers import Maker, OutOfBudget
+from qsim.sim.recording import Recording
+from qsim.sim.slots import slots_of
+from qsim.sim.timeline import Cast, control
+from qsim.sim.world import World
+from qsim.units import Nanos, format_duration
+
+ENDLESS = 10
+"""``drain: true`` gives up after this many times the duration."""
+SPINNING = 1 << 21
+"""So many rows at one instant are no run any more, but a loop."""
+
+
+class EndlessInstant(RuntimeError):
+    """Something goes on for ever without time passing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: simulated time, messages sent, rows written."""
+
+    now: Nanos
+    until: Nanos
+    messages: int
+    rows: int
+
+
+class Keeper:
+    """The journal's sink: keeps the chunks, and sees when a run gets out of hand."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.rows = 0
+        self.is_out_of_memory = False
+        self._instant = -1
+        self._since = 0
+
+    def __call__(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+        self.rows += len(chunk) // ROW.size
+        first, last = ROW.unpack_from(chunk), ROW.unpack_from(chunk, len(chunk) - ROW.size)
+        if first[0] == last[0] == self._instant:
+            self._since += len(chunk) // ROW.size
+            if self._since > SPINNING:
+                raise EndlessInstant(last)
+        else:
+            self._instant, self._since = last[0], 0
+        if len(self.chunks) % 16 == 0 and bytes_left() < 0:
+            self.is_out_of_memory = True
+
+
+def simulate(
+    plan: Plan,
+    seed: int | None = None,
+    replication: int = 1,
+    *,
+    draws: Luck | None = None,
+    until: Nanos | None = None,
+    max_messages: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    quick: bool = True,
+) -> Recording:
+    """Run a plan.  ``until`` stops earlier (exclusive); ``progress`` is called every 50 ms or so of real time;
+    ``quick=False`` makes every consumer a process, also where a callback would do: the rows are the same."""
+    begun = time.perf_counter()
+    seed = plan.seed if seed is None else seed
+    keeper = Keeper()
+    world = _world(plan, draws if draws is not None else Draws(plan, seed, replication), Journal(keeper))
+    budget = None if max_messages is None else [max_messages]
+    cast = _cast(world, budget)
+    end = plan.duration if until is None else min(until, plan.duration)
+    stopped, drained = None, True
+    try:
+        _go_on(world, end, keeper, cast, progress)
+        if plan.drain and end == plan.duration:
+            drained = _drain(world, end, keeper, cast, progress)
+    except OutOfBudget:
+        stopped = "max-messages"
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    except _OutOfMemory:
+        stopped = "memory"
+    except EndlessInstant as loop:
+        raise EndlessInstant(_name_the_loop(plan, loop.args[0])) from None
+    world.journal.flush()
+    ended = world.now if stopped or world.is_over else end
+    return Recording(
+        plan, seed, replication, keeper.chunks, ended, stopped, time.perf_counter() - begun, world.broker.overview(), drained
+    )
+
+
+class _OutOfMemory(Exception):
+    pass
+
+
+def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
+    env = Environment(initial_time=0)
+    broker = Broker({queue.name: queue.profile for queue in plan.queues}, journal=journal)
+    slots = slots_of(plan)
+    ports = ports_of(env, broker, slots, luck, [queue.imperfections for queue in plan.queues])
+    return World(env, plan, luck, slots, journal, broker, ports)
+
+
+def _cast(world: World, budget: list[int] | None) -> Cast:
+    """Everybody, in their places: producers, consumers, timeline."""
+    plan = world.plan
+    makers = [[Maker(world, entry, i, budget) for i in range(entry.count)] for entry in plan.producers]
+    cast = Cast(world, [Crew(world, entry) for entry in plan.consumers], makers)
+    for index, entry in enumerate(plan.timeline):
+        world.env.process(control(cast, index, entry))
+    for crew in cast.crews:
+        crew.start()
+    for maker in (maker for entry in makers for maker in entry):
+        maker.start()
+    return cast
+
+
+def _go_on(
+    world: World, end: Nanos, keeper: Keeper, cast: Cast, progress: Callable[[Progress], None] | None
+) -> None:
+    """Everything before ``end``, a few thousand events at a time."""
+    heap, step = world.env._queue, world.env.step
+    told = time.perf_counter()
+    while heap and heap[0][0] < end:
+        for _ in range(4096):
+            if not heap or heap[0][0] >= end:
+                break
+            step()
+        if keeper.is_out_of_memory:
+            raise _OutOfMemory
+        if progress is not None and (now := time.perf_counter()) - told > 0.05:
+            told = now
+            progress(Progress(world.now, end, sum(m.k for entry in cast.makers for m in entry), keeper.rows))
+
+
+def _drain(
+    world: World, start: Nanos, keeper: Keeper, cast: Cast, progress: Callable[[Progress], None] | None
+) -> bool:
+    """Until no queue with a consumer holds a message that can still be delivered, or the time is over."""
+    end = start + world.plan.drain
+    world.is_over = True
+    world.env._now = max(world.env._now, start)  # type: ignore[call-overload]
+    read = {source for consumer in world.plan.consumers for source in consumer.sources}
+    queues = [world.ports[index].queue for index in sorted(read)]
+    heap, step = world.env._queue, world.env.step
+    while any(q.visible or q.in_flight or q.delayed for q in queues):
+        if not heap or heap[0][0] >= end:
+            world.env._now = end  # type: ignore[assignment]
+            return False
+        step()
+        if keeper.is_out_of_memory:
+            raise _OutOfMemory
+    while heap and heap[0][0] <= world.now:  # the rest of the last instant
+        step()
+    return True
+
+
+def _name_the_loop(plan: Plan, row: tuple[Any, ...]) -> str:
+    now, _, client, _, queue, *_ = row
+    consumer = plan.consumers[client >> 20].name if client >= 0 else "?"
+    name = plan.queues[queue].name if queue >= 0 else "?"
+    return (
+        f"at {format_duration(now)} consumer {consumer!r} and queue {name!r} go on for ever without time passing: "
+        "give the work, the retry or the poll some time"
+    )
+
+

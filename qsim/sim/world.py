@@ -1,0 +1,37 @@
+"""What the processes of one run share.  It knows who exists; what they do stands in their own files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from simpy.core import Environment
+
+from qsim.kernel.broker import Broker
+from qsim.kernel.journal import Journal
+from qsim.scenario.plan import Plan
+from qsim.sim.luck import Luck
+from qsim.sim.port import Port
+from qsim.sim.slots import Slots
+from qsim.units import Nanos
+
+
+@dataclass
+class World:
+    """``poison``: messages that fail every time; ``held_until``: when the consumer may begin (eta)."""
+
+    env: Environment
+    plan: Plan
+    luck: Luck
+    slots: Slots
+    journal: Journal
+    broker: Broker
+    ports: list[Port]
+    poison: set[int] = field(default_factory=set)
+    held_until: dict[int, Nanos] = field(default_factory=dict)
+    is_over: bool = False
+    """The producers have stopped: the drain."""
+
+    @property
+    def now(self) -> Nanos:
+        now: Nanos = self.env._now  # type: ignore[assignment]
+        return now
