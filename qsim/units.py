@@ -55,7 +55,7 @@ class UnitError(ValueError):
         self.suggestion = suggestion
 
 
-# --- reading ------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def duration(value: Any) -> Nanos:
@@ -182,7 +182,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:36] + "…" + text[0]
 
 
-# --- writing, exactly -----------------------------------------------------------------------------------------------
+# --- writing, exactly ------------------------------------------------------------------------------------------------
 
 
 def write_duration(time: Nanos) -> str:
@@ -236,7 +236,7 @@ def _parts(time: Nanos, units: dict[str, Nanos]) -> str:
     return text
 
 
-# --- formatting, for people -----------------------------------------------------------------------------------------
+# --- formatting, for people ------------------------------------------------------------------------------------------
 
 
 def format_duration(time: Nanos | float) -> str:

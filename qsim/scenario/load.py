@@ -6,14 +6,13 @@ the Plan.  What each step decides stands in its own module.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.scenario import control, files, meaning, model, plan, shape, whatif
-from qsim.scenario.paths import SECTIONS, changed, merged, overlay, part
+from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
 from qsim.scenario.resolve import Resolver, expectation
 from qsim.scenario.source import Document, fail, read_file, read_text, read_value
@@ -50,7 +49,7 @@ class Loaded:
         more = [_python_override(path, value) for path, value in (changes or {}).items()]
         chosen = self.plan.variant if variant is None else variant
         overrides = (*self._overrides, *more, *_seed_override(seed))
-        return _finish(self._base, chosen, overrides, self._folder, self.path)
+        return _finish(self._base, chosen, overrides, self._folder, self.path, what_ifs=False)
 
 
 def read(
@@ -72,7 +71,7 @@ def read(
     return _finish(document, variant or BASE, overrides, folder, path)
 
 
-# --- extends ------------------------------------------------------------------------------------------------------------
+# --- extends ---------------------------------------------------------------------------------------------------------
 
 
 def _extended(document: Document, folder: FilePath, seen: tuple[FilePath, ...]) -> Document:
@@ -111,7 +110,7 @@ def _without_extends(document: Document) -> Document:
     return replace(document, data={key: value for key, value in document.data.items() if key != "extends"})
 
 
-# --- what is put on top -------------------------------------------------------------------------------------------------
+# --- what is put on top ----------------------------------------------------------------------------------------------
 
 
 def _option(option: str) -> Override:
@@ -145,7 +144,7 @@ def _seed_override(seed: int | None) -> tuple[Override, ...]:
     return (("seed", Document(seed, {}, {(): place}), place),)
 
 
-def _with_variant(document: Document, variant: str, place: Place | None) -> tuple[Document, list[Problem]]:
+def _with_variant(document: Document, variant: str) -> tuple[Document, list[Problem]]:
     if variant == BASE:
         return document, []
     names = whatif.names(document)
@@ -155,18 +154,26 @@ def _with_variant(document: Document, variant: str, place: Place | None) -> tupl
     return overlay(document, whatif.overrides(document, ("variants", variant)))
 
 
-# --- the steps ----------------------------------------------------------------------------------------------------------
+# --- the steps -------------------------------------------------------------------------------------------------------
 
 
 def _finish(
-    base: Document, variant: str, overrides: tuple[Override, ...], folder: FilePath, path: FilePath | None
+    base: Document,
+    variant: str,
+    overrides: tuple[Override, ...],
+    folder: FilePath,
+    path: FilePath | None,
+    *,
+    what_ifs: bool = True,
 ) -> Loaded:
-    document, problems = _with_variant(base, variant, None)
+    """``what_ifs`` false: variants, sweeps and breaks were looked at when the file was read."""
+    document, problems = _with_variant(base, variant)
     document, more = overlay(document, overrides)
     problems += more
     scenario, found = _checked(document, folder)
     problems += found
-    problems += whatif.check(base, document, {(p.code, p.message) for p in problems}, folder)
+    problems += whatif.check_sets(document, problems, folder)
+    problems += whatif.check(base, problems, folder) if what_ifs else []
     if scenario is None or any(problem.is_error for problem in problems):
         raise ScenarioError(in_order(problems))
     return Loaded(

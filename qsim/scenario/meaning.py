@@ -1,2 +1,434 @@
+"""What a scenario of the right shape can still have wrong: names, keys that exclude each other, keys of no broker.
+
+It knows plain documents, so that it can say what is wrong with one part while another has not even the right shape.
+What needs numbers stands in ``rules``, what is only advice in ``advice``.  Most of it is tables: a pattern of paths,
+and what must hold there.
+"""
+
 from __future__ import annotations
-def check(document, scenario, found, folder, advise=True): return []
+
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim.scenario import advice, control, model, rules, shape
+from qsim.scenario.paths import SECTIONS, found, split, value_at
+from qsim.scenario.problems import Problem, ScenarioError, did_you_mean
+from qsim.scenario.said import Said
+from qsim.scenario.source import Document, Path
+
+RESERVED = ("messages", "events", "time", "alerts", "base")
+
+
+def check(
+    document: Document,
+    scenario: model.Scenario | None,
+    shape_problems: list[Problem],
+    folder: FilePath,
+    *,
+    advise: bool = True,
+) -> list[Problem]:
+    """Everything but the shape; ``scenario`` is None where that is wrong already."""
+    if not isinstance(document.data, dict):
+        return []
+    said = Said(document)
+    for look in (_names, _references, _exclusive, _profiles, _later, _settable):
+        look(said)
+    rest = scenario or shape.repaired(document)
+    if rest is not None:
+        wrong = {(p.place.source.name, p.place.line) for p in shape_problems}
+        said.problems += [
+            p for p in _by_rules(document, rest, folder) if (p.place.source.name, p.place.line) not in wrong
+        ]
+    if advise and scenario is not None:
+        said.problems += advice.check(document, scenario, folder)
+    return said.problems
+
+
+def _by_rules(document: Document, scenario: model.Scenario, folder: FilePath) -> list[Problem]:
+    return rules.check(document, scenario, folder)
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+_NAMED = ("queues", "topics", "producers", "consumers", "dependencies", "alerts")
+"""What metrics can name: unique over all of them."""
+
+
+def _names(said: Said) -> None:
+    first: dict[str, str] = {}
+    for section in (*SECTIONS, "variants"):
+        for name in _keys(said.data, section):
+            _name(said, section, name, first.get(name))
+            if section in _NAMED:
+                first.setdefault(name, SECTIONS[section])
+    name = said.data.get("name")
+    if isinstance(name, str) and not re.fullmatch(r"[a-z0-9-]{1,80}", name):
+        said.say("Q017", f"{name[:40]!r} names files: use a-z, 0-9 and -", ("name",))
+
+
+def _name(said: Said, section: str, name: str, taken: str | None) -> None:
+    path = (section, name)
+    if len(name) > 80 or not re.fullmatch(model.NAME, name):
+        said.say("Q017", f"{name[:40]!r} is not a name: a letter, then letters, digits, _ or -", path, of_key=True)
+    elif name in RESERVED and section != "timeline":
+        said.say("Q017", f"{name!r} is reserved: choose another name", path, of_key=True)
+    elif taken and section in _NAMED:
+        said.say("Q017", f"{name!r} is the name of a {taken} already", path, of_key=True)
+
+
+def _keys(data: Any, section: str) -> list[str]:
+    inner = data.get(section)
+    return list(inner) if isinstance(inner, dict) else []
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+_QUEUE, _TARGET, _CONSUMER = ("queues",), ("queues", "topics"), ("consumers",)
+_REFERENCES: dict[str, tuple[str, ...]] = {
+    "queues.*.dlq.queue": _QUEUE,
+    "queues.*.broker.dead_letter_to": _QUEUE,
+    "queues.*.broker.auto_forward": _TARGET,
+    "topics.*.subscriptions.*.queue": _QUEUE,
+    "producers.*.to": _TARGET,
+    "producers.*.request_reply.reply_to": _QUEUE,
+    "consumers.*.from": _QUEUE,
+    "consumers.*.from.*": _QUEUE,
+    "consumers.*.uses": ("dependencies",),
+    "consumers.*.uses.*": ("dependencies",),
+    "consumers.*.emits.*.to": _TARGET,
+    "timeline.*.crash.consumer": _CONSUMER,
+    "timeline.*.pause": ("producers", "consumers"),
+    "timeline.*.slow.dependency": ("dependencies",),
+    "timeline.*.slow.consumer": _CONSUMER,
+    "timeline.*.restart": _QUEUE,
+    "timeline.*.redrive.from": _QUEUE,
+    "timeline.*.redrive.to": _QUEUE,
+    "timeline.*.purge": _QUEUE,
+    "timeline.*.fix_poison": _QUEUE,
+    "expect.*.at_most_once": _QUEUE,
+    "expect.*.at_least_once": _QUEUE,
+    "expect.*.stable": _QUEUE,
+    "expect.*.in_order.queue": _QUEUE,
+    "expect.*.little_law.queue": _QUEUE,
+    "plots.*.timeline.queue": _QUEUE,
+}
+
+
+def _references(said: Said) -> None:
+    for pattern, sections in _REFERENCES.items():
+        names = [name for section in sections for name in _keys(said.data, section)]
+        kind = " or ".join(SECTIONS[section] for section in sections)
+        for path, name in found(said.data, pattern):
+            if isinstance(name, str) and name not in names:
+                said.say("Q020", f"no {kind} is called {name[:60]!r}", path, did_you_mean(name, names, "there are"))
+    _variants_named(said)
+    _priorities_named(said)
+
+
+def _variants_named(said: Said) -> None:
+    names = ["base", *_keys(said.data, "variants")]
+    for path, name in found(said.data, "expect.*.fails_in.*"):
+        if isinstance(name, str) and name not in names:
+            said.say("Q020", f"no variant is called {name[:60]!r}", path, did_you_mean(name, names, "there are"))
+
+
+def _priorities_named(said: Said) -> None:
+    for path, given in found(said.data, "producers.*.message.priority"):
+        queue = value_at(said.data, (*path[:2], "to"))
+        if not isinstance(queue, str) or queue not in _keys(said.data, "queues"):
+            continue
+        listed = value_at(said.data, ("queues", queue, "priorities"))
+        names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+        for name in [given] if isinstance(given, str) else given if isinstance(given, dict) else ():
+            if name not in names:
+                inner = (*path, name) if isinstance(given, dict) else path
+                guess = did_you_mean(name, names, "there are") or f"write queues.{queue}.priorities: [{name[:40]}]"
+                message = f"no priority of {queue} is called {name[:60]!r}"
+                said.say("Q020", message, inner, guess, of_key=isinstance(given, dict))
+
+
+# --- keys that exclude each other, or need each other ----------------------------------------------------------------
+
+_BOTH: tuple[tuple[str, str, str, str], ...] = (
+    ("consumers.*", "poll", "push", "a consumer either polls or is pushed to, not both"),
+    ("producers.*", "rate", "trace", "recorded send times replace rate: not both"),
+    ("producers.*", "rate", "clients", "clients send when they are answered, not at a rate: not both"),
+    ("queues.*", "dlq", "broker.dead_letter_to", "dlq and broker.dead_letter_to both say where messages go"),
+    ("plots.*", "timeline", "y", "a figure has lease bars or curves, not both"),
+    ("timeline.*.slow", "dependency", "consumer", "one event slows a dependency or a consumer, not both"),
+)
+
+_ACTIONS = ("set", "crash", "pause", "slow", "restart", "redrive", "purge", "fix_poison")
+_CLAIMS = ("no_message_lost", "at_most_once", "at_least_once", "in_order", "little_law", "stable")
+_PREDICATES = ("is", "above", "below", "at_least", "at_most", "between", "of", "grows_at")
+_TIMES = ("exponential", "uniform", "lognormal", "erlang", "pareto", "empirical", "mix")
+_ONE_OF: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("timeline.*", _ACTIONS),
+    ("producers.*.stages.*", ("hold", "ramp", "jump")),
+    ("alerts.*", ("above", "below")),
+)
+_NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("producers.*.stages.*", "ramp", ("to",)),
+    ("producers.*.stages.*", "to", ("ramp",)),
+    ("expect.*", "of", ("within",)),
+    ("expect.*", "within", ("of", "grows_at")),
+)
+
+
+def _exclusive(said: Said) -> None:
+    for pattern, one, other, message in _BOTH:
+        for path, given in found(said.data, pattern):
+            if _has(given, one) and _has(given, other):
+                said.say("Q021", message, (*path, *other.split(".")), f"remove {one}: or {other}:", of_key=True)
+    for pattern, keys in _ONE_OF:
+        for path, given in found(said.data, pattern):
+            _one_of(said, path, given, keys)
+    for pattern, key, needed in _NEEDS:
+        for path, given in found(said.data, pattern):
+            if _has(given, key) and not any(_has(given, other) for other in needed):
+                said.say("Q016", f"{key}: needs {' or '.join(needed)}: beside it", (*path, key), of_key=True)
+    for path, given in found(said.data, "expect.*"):
+        _expect(said, path, given)
+    for path, given in _time_maps(said.data, ()):
+        _one_of(said, path, given, _TIMES)
+    for path, given in found(said.data, "producers.*"):
+        _sends(said, path, given)
+
+
+def _has(given: Any, key: str) -> bool:
+    return isinstance(given, dict) and value_at(given, tuple(key.split("."))) is not None
+
+
+def _one_of(said: Said, path: Path, given: Any, keys: tuple[str, ...]) -> None:
+    if not isinstance(given, dict):
+        return
+    there = [key for key in keys if _has(given, key)]
+    if not there and set(given) <= set(shape.fields(path)):
+        said.say("Q016", f"one of {', '.join(keys)} is required in {shape.dotted(path)}", path, of_key=True)
+    for key in there[1:]:
+        said.say("Q021", f"{there[0]} and {key} exclude each other", (*path, key), "remove one of them", of_key=True)
+
+
+def _expect(said: Said, path: Path, given: Any) -> None:
+    if not isinstance(given, dict):
+        return
+    if _has(given, "that"):
+        predicates = tuple(key for key in _PREDICATES if not (key == "of" and not _has(given, "within")))
+        _one_of(said, path, given, predicates)
+        for key in _CLAIMS:
+            if _has(given, key):
+                said.say("Q021", f"{key} is about the whole run: not together with that", (*path, key), of_key=True)
+        return
+    claims = [key for key in _CLAIMS if _has(given, key)]
+    for key in _PREDICATES:
+        if _has(given, key):
+            said.say("Q016", f"{key}: says nothing without that: METRIC", (*path, key), of_key=True)
+    if claims or not any(_has(given, key) for key in _PREDICATES):
+        _one_of(said, path, given, _CLAIMS)
+
+
+def _time_maps(data: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every map that stands where a time distribution is meant."""
+    if isinstance(data, dict) and path and path[0] not in ("variants", "sweep", "breaks"):
+        if shape.shape_at(path) is model.TimeMap:
+            yield path, data
+        for key, inner in data.items():
+            if isinstance(inner, dict | list) and key != "set":
+                yield from _time_maps(inner, (*path, key))
+    elif isinstance(data, dict) and not path:
+        for section in ("queues", "producers", "consumers", "dependencies"):
+            yield from _time_maps(data.get(section), (section,))
+    elif isinstance(data, list):
+        for number, inner in enumerate(data):
+            if isinstance(inner, dict):
+                yield from _time_maps(inner, (*path, number))
+
+
+def _sends(said: Said, path: Path, producer: Any) -> None:
+    if not isinstance(producer, dict):
+        return
+    by_gaps = isinstance(producer.get("arrivals"), dict)
+    for key in ("rate", "stages"):
+        if by_gaps and _has(producer, key):
+            message = f"an inter-arrival distribution replaces {key}: not both"
+            said.say("Q021", message, (*path, key), f"remove {key}: or arrivals:", of_key=True)
+    if not by_gaps and not any(_has(producer, key) for key in ("rate", "trace", "clients")):
+        said.say("Q016", f"'rate' is required in {shape.dotted(path)}", path, of_key=True)
+
+
+# --- what a profile cannot have --------------------------------------------------------------------------------------
+
+_SEVERAL_QUEUES = "SQS-31: no priorities; ask several queues in order instead"
+_CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
+    ("rabbitmq-*", "visibility_timeout", None),
+    ("rabbitmq-*", "max_in_flight", None),
+    ("rabbitmq-*", "fifo", None),
+    ("redis-*", "visibility_timeout", None),
+    ("redis-*", "delay", None),
+    ("redis-*", "priorities", None),
+    ("redis-*", "dlq.max_receives", None),
+    ("rabbitmq-classic", "dlq.max_receives", None),
+    ("sqs-*", "priorities", _SEVERAL_QUEUES),
+    ("azure-service-bus", "priorities", None),
+    ("sqs-standard", "fifo", "SQS-5: deduplication and call limits are for FIFO queues"),
+)
+_CANNOT_CONSUMER: tuple[tuple[str, str, str | None], ...] = (
+    ("rabbitmq-*", "poll.wait", None),
+    ("sqs-*", "push", "SQS-31: no server push; use poll:"),
+)
+_CANNOT_PRODUCER: tuple[tuple[str, str, str | None], ...] = (
+    ("sqs-fifo", "message.delay", "SQS-2: only the queue may delay"),
+    ("sqs-*", "message.ttl", "SQS-31: no ttl of a message; the queue has retention:"),
+    ("sqs-standard", "message.dedup", "SQS-5: deduplication is for FIFO queues"),
+)
+_BROKER: dict[str, tuple[str, ...]] = {
+    "sqs-fifo": ("dedup_scope", "content_dedup", "throughput_limit"),
+    "rabbitmq-*": ("version", "single_active", "ttl", "consumer_timeout", "max_priority", "dead_letter_to"),
+    "redis-list": ("reliable", "reaper"),
+    "redis-stream": ("maxlen",),
+    "activemq-classic": (
+        "prioritized", "expire_sweep", "strict_dispatch", "own_dlq", "process_expired", "persistent",
+    ),
+    "azure-service-bus": ("sessions", "duplicate_detection", "dead_letter_on_expiry", "auto_forward"),
+}  # fmt: skip
+_CLIENT: dict[str, tuple[str, ...]] = {
+    "sqs-*": ("ack_batch",),
+    "rabbitmq-*": ("exclusive", "priority", "channel"),
+    "redis-list": ("side",),
+    "redis-stream": ("group", "min_idle", "claim_every", "noack"),
+    "activemq-classic": ("ack_mode", "redelivery", "exclusive", "priority"),
+    "azure-service-bus": ("mode", "auto_renew", "session"),
+}
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "ideal": ("fifo", "lifo", "priority"),
+    "sqs-standard": ("best-effort",),
+    "sqs-fifo": ("fifo",),
+}
+
+
+def _profiles(said: Said) -> None:
+    for path, queue in found(said.data, "queues.*"):
+        profile = _profile(said.data, path[1])
+        _cannot(said, path, queue, profile, _CANNOT_QUEUE)
+        _own_keys(said, (*path, "broker"), profile, _BROKER)
+        _order(said, path, queue, profile)
+    for path, consumer in found(said.data, "consumers.*"):
+        profile = _profile(said.data, _first(value_at(consumer, ("from",))))
+        _cannot(said, path, consumer, profile, _CANNOT_CONSUMER)
+        _own_keys(said, (*path, "client"), profile, _CLIENT)
+    for path, producer in found(said.data, "producers.*"):
+        _cannot(said, path, producer, _profile(said.data, value_at(producer, ("to",))), _CANNOT_PRODUCER)
+
+
+def _first(given: Any) -> Any:
+    return given[0] if isinstance(given, list) and given else given
+
+
+def _profile(data: Any, queue: Any) -> str | None:
+    """The profile of a queue; None where there is no such queue, or no such profile."""
+    if not isinstance(queue, str) or queue not in _keys(data, "queues"):
+        return None
+    name = value_at(data, ("queues", queue, "profile"))
+    return "ideal" if name is None else name if isinstance(name, str) else None
+
+
+def _cannot(
+    said: Said, path: Path, given: Any, profile: str | None, table: tuple[tuple[str, str, str | None], ...]
+) -> None:
+    for pattern, key, why in table:
+        if profile and fnmatchcase(profile, pattern) and _has(given, key):
+            said.say("Q025", f"profile {profile} cannot have {key!r}", (*path, *key.split(".")), why, of_key=True)
+
+
+def _own_keys(said: Said, path: Path, profile: str | None, table: dict[str, tuple[str, ...]]) -> None:
+    given = value_at(said.data, path)
+    if not isinstance(given, dict) or profile is None:
+        return
+    allowed = [key for pattern, keys in table.items() if fnmatchcase(profile, pattern) for key in keys]
+    everywhere = {key for keys in table.values() for key in keys}
+    for key in given:
+        if key in everywhere and key not in allowed:
+            guess = f"it has {path[-1]}: {', '.join(allowed)}" if allowed else f"it has no {path[-1]}: keys"
+            said.say("Q025", f"profile {profile} cannot have '{path[-1]}.{key}'", (*path, key), guess, of_key=True)
+
+
+def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
+    order = value_at(queue, ("order",))
+    allowed = _ORDERS.get(profile or "", ())
+    if isinstance(order, str) and allowed and order in ("fifo", "best-effort", "lifo", "priority"):
+        if order not in allowed:
+            said.say("Q025", f"profile {profile} cannot have order {order}", (*path, "order"),
+                     f"it has: {', '.join(allowed)}")  # fmt: skip
+        elif order == "priority" and not _has(queue, "priorities"):
+            said.say("Q016", "order: priority needs priorities: [first, second]", (*path, "order"))
+        elif order != "priority" and _has(queue, "priorities"):
+            said.say("Q021", f"order {order} ignores priorities", (*path, "order"), "write order: priority")
+
+
+# --- what a later release brings -------------------------------------------------------------------------------------
+
+SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo")
+_ANY: Callable[[Any], bool] = lambda value: value is not None
+_LATER: dict[str, Callable[[Any], bool]] = {
+    "topics": bool,
+    "dependencies": bool,
+    "cost": bool,
+    "run.warmup": lambda value: value == "auto",
+    "run.replications": lambda value: isinstance(value, dict),
+    "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
+    "queues.*.latency": _ANY,
+    "queues.*.durability": lambda value: value not in (None, "durable"),
+    **{f"queues.*.broker.{key}": _ANY for keys in _BROKER.values() for key in keys if key not in _BROKER["sqs-fifo"]},
+    "producers.*.trace": _ANY,
+    "producers.*.clients": _ANY,
+    "producers.*.bursts": _ANY,
+    "producers.*.slow_down": _ANY,
+    "producers.*.request_reply": _ANY,
+    "producers.*.message.key": _ANY,
+    "consumers.*.handler": _ANY,
+    "consumers.*.uses": _ANY,
+    "consumers.*.emits": _ANY,
+    "consumers.*.autoscale": _ANY,
+    **{f"consumers.*.client.{key}": _ANY for keys in _CLIENT.values() for key in keys if key != "ack_batch"},
+    "alerts.*.do": _ANY,
+    "timeline.*.slow": _ANY,
+    "timeline.*.restart": _ANY,
+}
+
+
+def _later(said: Said) -> None:
+    for pattern, needs_later in _LATER.items():
+        for path, value in found(said.data, pattern):
+            if needs_later(value):
+                what = f"profile {value}" if path[-1] == "profile" else shape.dotted(path)
+                what += f": {value}" if path[-1] in ("warmup", "durability") and isinstance(value, str) else ""
+                what += " with a precision" if path[-1] == "replications" else ""
+                said.say("Q040", f"{what} is not supported yet", path, of_key=path[-1] != "profile")
+
+
+# --- timeline.set ----------------------------------------------------------------------------------------------------
+
+
+def _settable(said: Said) -> None:
+    for where, entries in found(said.data, "timeline.*.set"):
+        for text in entries if isinstance(entries, dict) else ():
+            _set(said, (*where, text), text)
+
+
+def _set(said: Said, where: Path, text: str) -> None:
+    try:
+        path = split(text, said.document.place(where, of_key=True))
+    except ScenarioError as error:
+        said.problems += error.problems
+        return
+    what = control.settable(path)
+    if what is None:
+        keys = ", ".join(key for keys in control.SETTABLE.values() for key in keys)
+        said.say("Q026", f"{text[:60]!r} cannot be set during a run", where, f"settable: {keys}", of_key=True)
+    elif what == "slow_down":
+        said.say("Q040", f"{text} is not supported yet", where, of_key=True)
+    elif what == "prefetch" and not _has(value_at(said.data, path[:2]), "push"):
+        said.say("Q026", f"{path[1]} is not pushed to: it has no prefetch to set", where, of_key=True)

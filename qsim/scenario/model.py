@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,7 +35,7 @@ class Shape(BaseModel):
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
-# --- single values ----------------------------------------------------------------------------------------------------
+# --- single values ---------------------------------------------------------------------------------------------------
 
 
 def _says(code: str, message: str, suggestion: str | None = None) -> PydanticCustomError:
@@ -135,11 +135,12 @@ def _schema(kind: str | list[str], pattern: str | None = None, **more: Any) -> W
     return WithJsonSchema({"type": kind, **({"pattern": pattern} if pattern else {}), **more})
 
 
-_TIME_SCHEMA = {"anyOf": [{"type": "string", "pattern": _DURATION}, {"const": 0}], "examples": ["30s", "1h30m"]}
+_TIME_FORMS: list[Any] = [{"type": "string", "pattern": _DURATION}, {"const": 0}]
+_TIME_SCHEMA = {"anyOf": _TIME_FORMS, "examples": ["30s", "1h30m"]}
 
 
 def _time_or(*words: Any) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"enum": list(words)}, *_TIME_SCHEMA["anyOf"]]})
+    return WithJsonSchema({"anyOf": [{"enum": list(words)}, *_TIME_FORMS]})
 
 
 Duration = Annotated[int, _read(units.duration), WithJsonSchema(_TIME_SCHEMA)]
@@ -174,7 +175,7 @@ TimeOrNever = Annotated[int | None, _read(_never), _time_or("never")]
 OneTime = Literal[True]
 
 
-# --- one of several shapes ------------------------------------------------------------------------------------------
+# --- one of several shapes -------------------------------------------------------------------------------------------
 # A tag begins with "~": it tells pydantic which shape to hold a value against, and is no part of any path.
 
 
@@ -195,7 +196,7 @@ PlainOrMap, PlainOrList = Discriminator(_plain_or_map), Discriminator(_plain_or_
 AnyKind = Discriminator(_by_kind)
 
 
-# --- times that vary --------------------------------------------------------------------------------------------------
+# --- times that vary -------------------------------------------------------------------------------------------------
 
 
 class Exponential(Shape):
@@ -264,7 +265,7 @@ Time = Annotated[Annotated[Duration, PLAIN] | Annotated[TimeMap, MAP], PlainOrMa
 
 def key(text: str, default: Any = None, *, name: str | None = None, shown: str | None = None) -> Any:
     """An optional key: what it means, and its default in words where that is not a value of the format."""
-    extra = {"x-default": shown} if shown else None
+    extra: Any = {"x-default": shown} if shown else None
     return Field(default=default, description=text, alias=name, json_schema_extra=extra)
 
 
@@ -272,7 +273,7 @@ def needed(text: str, *, name: str | None = None) -> Any:
     return Field(description=text, alias=name)
 
 
-# --- run --------------------------------------------------------------------------------------------------------------
+# --- run -------------------------------------------------------------------------------------------------------------
 
 
 class Precision(Shape):
@@ -299,7 +300,7 @@ class Run(Shape):
     )
 
 
-# --- queues -----------------------------------------------------------------------------------------------------------
+# --- queues ----------------------------------------------------------------------------------------------------------
 
 ProfileName = Literal[
     "ideal",
@@ -312,6 +313,7 @@ ProfileName = Literal[
     "activemq-classic",
     "azure-service-bus",
 ]
+PROFILE_NAMES: tuple[str, ...] = get_args(ProfileName)
 StaleWord = Literal["deletes", "ignored", "error", "closes-channel"]
 
 
@@ -424,7 +426,7 @@ class Queue(Shape):
     broker: BrokerKeys | None = key("what only this broker has", shown="profile")
 
 
-# --- topics, dependencies ---------------------------------------------------------------------------------------------
+# --- topics, dependencies --------------------------------------------------------------------------------------------
 
 
 class Subscription(Shape):
@@ -451,7 +453,7 @@ class Dependency(Shape):
     timeout: Duration | None = key("a caller gives up", shown="none")
 
 
-# --- retry ------------------------------------------------------------------------------------------------------------
+# --- retry -----------------------------------------------------------------------------------------------------------
 
 
 class Retry(Shape):
@@ -466,7 +468,7 @@ class Retry(Shape):
     budget: Share | None = key("share of first tries that retries may add", shown="none")
 
 
-# --- producers --------------------------------------------------------------------------------------------------------
+# --- producers -------------------------------------------------------------------------------------------------------
 
 
 class Stage(Shape):
@@ -588,7 +590,7 @@ class Producer(Shape):
     request_reply: RequestReply | None = key("waits for a reply", shown="none")
 
 
-# --- consumers --------------------------------------------------------------------------------------------------------
+# --- consumers -------------------------------------------------------------------------------------------------------
 
 
 class Poll(Shape):
@@ -719,7 +721,7 @@ class Consumer(Shape):
     autoscale: Autoscale | None = key("the count follows the load", shown="none")
 
 
-# --- timeline, alerts -------------------------------------------------------------------------------------------------
+# --- timeline, alerts ------------------------------------------------------------------------------------------------
 
 
 class CrashEvent(Shape):
@@ -773,7 +775,7 @@ class Alert(Shape):
     do: Do | None = key("the operational response")
 
 
-# --- expect, plots ----------------------------------------------------------------------------------------------------
+# --- expect, plots ---------------------------------------------------------------------------------------------------
 
 
 class InOrder(Shape):
@@ -822,10 +824,7 @@ class FigureMap(Shape):
     timeline: LeaseBars | None = key("the lease bars of one message")
 
 
-Figure = Annotated[
-    Annotated[Metric, PLAIN] | Annotated[list[Metric], LIST] | Annotated[FigureMap, MAP],
-    AnyKind,
-]
+Figure = Annotated[Annotated[Metric, PLAIN] | Annotated[list[Metric], LIST] | Annotated[FigureMap, MAP], AnyKind]
 Overrides = dict[str, Any] | None
 SweepValues = Annotated[Annotated[Text, PLAIN] | Annotated[list[Any], LIST], PlainOrList]
 

@@ -68,8 +68,7 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
     rank = {name: number for number, name in enumerate(files)}
     unique = {(p.code, p.message, p.place.source.name, p.place.line, p.place.column): p for p in problems}
     return sorted(
-        unique.values(),
-        key=lambda p: (not p.is_error, rank[p.place.source.name], p.place.line, p.place.column, p.code),
+        unique.values(), key=lambda p: (not p.is_error, rank[p.place.source.name], p.place.line, p.place.column, p.code)
     )
 
 
@@ -83,7 +82,7 @@ def close_to(word: str, words: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, words: Sequence[str], lists: str) -> str | None:
     """ "did you mean 'jobs'? there are: jobs, jobs-dlq"; ``lists`` is what stands before the words."""
-    guess, shown = close_to(word, words), ", ".join(words[:20]) + (", …" if len(words) > 20 else "")
+    guess, shown = (close_to(word, words), ", ".join(words[:20]) + (", …" if len(words) > 20 else ""))
     parts = [f"did you mean {guess!r}?" if guess else "", f"{lists}: {shown}" if words and lists else ""]
     return " ".join(part for part in parts if part) or None
 

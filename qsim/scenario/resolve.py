@@ -31,14 +31,15 @@ def word(enum: type[Word], text: str) -> Word:
     return enum[text.upper().replace("-", "_")]
 
 
-# --- times, shares --------------------------------------------------------------------------------------------------
+# --- times, shares ---------------------------------------------------------------------------------------------------
 
 
 def time(value: int | model.TimeMap, folder: FilePath) -> plan.Time:
     if not isinstance(value, model.TimeMap):
         return plan.Constant(value)
     kind, part = next((name, part) for name, part in value if part is not None)
-    return _TIMES[kind](part, folder)
+    result: plan.Time = _TIMES[kind](part, folder)
+    return result
 
 
 def _mix(parts: list[model.Part], folder: FilePath) -> plan.Time:
@@ -74,7 +75,7 @@ def _optional(value: Any, into: Callable[[Any], Any]) -> Any:
     return None if value is None else into(value)
 
 
-# --- values of metrics --------------------------------------------------------------------------------------------------
+# --- values of metrics -----------------------------------------------------------------------------------------------
 
 
 def is_reference(value: Any) -> bool:
@@ -87,7 +88,8 @@ def is_reference(value: Any) -> bool:
 
 def quantity(value: Any, dimension: str) -> int | float:
     """A value in the units in which metrics are compared: ns, messages a second, shares, plain numbers."""
-    return _QUANTITIES[dimension](value)
+    result: int | float = _QUANTITIES[dimension](value)
+    return result
 
 
 def _number(value: Any) -> int | float:
@@ -114,7 +116,7 @@ def value_of(value: Any, dimension: str) -> Any:
     return reference.parse(value) if is_reference(value) else quantity(value, dimension)
 
 
-# --- queues -----------------------------------------------------------------------------------------------------------
+# --- queues ----------------------------------------------------------------------------------------------------------
 
 
 def profile_of(queue: model.Queue) -> Profile:
@@ -177,7 +179,7 @@ def _queue(name: str, queue: model.Queue) -> plan.QueuePlan:
     return plan.QueuePlan(name, profile_of(queue), tuple(queue.priorities or ()), imperfections)
 
 
-# --- producers ----------------------------------------------------------------------------------------------------------
+# --- producers -------------------------------------------------------------------------------------------------------
 
 
 def retry(policy: model.Retry) -> plan.Retry:
@@ -428,7 +430,7 @@ _ACTIONS: dict[str, Any] = {
 }
 
 
-# --- expectations -------------------------------------------------------------------------------------------------------
+# --- expectations ----------------------------------------------------------------------------------------------------
 
 CLAIMS = ("no_message_lost", "at_most_once", "at_least_once", "in_order", "little_law", "stable")
 PREDICATES = ("is_", "above", "below", "at_least", "at_most", "between", "grows_at", "of")

@@ -82,7 +82,7 @@ def _shapes(annotation: Any) -> Iterator[type[model.Shape]]:
         yield from _shapes(inner)
 
 
-# --- one error ----------------------------------------------------------------------------------------------------------
+# --- one error -------------------------------------------------------------------------------------------------------
 
 
 def _problem(details: ErrorDetails, document: Document) -> Problem:
@@ -152,7 +152,7 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-# --- what is left ---------------------------------------------------------------------------------------------------------
+# --- what is left ----------------------------------------------------------------------------------------------------
 
 
 def _around(details: ErrorDetails) -> Path:

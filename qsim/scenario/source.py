@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
@@ -41,7 +41,7 @@ class Real(float):
 
     text: str
 
-    def __new__(cls, text: str) -> Real:
+    def __new__(cls, text: str) -> Self:
         number = super().__new__(cls, text.replace("_", ""))
         number.text = text
         return number
@@ -59,9 +59,9 @@ class Document:
     def place(self, path: Path, *, of_key: bool = False) -> Place:
         """Where the path stands, or else the nearest thing around it."""
         for layer in reversed(self.layers):
-            if (below := path[len(layer.path) :]) or path == layer.path:
-                if path[: len(layer.path)] == layer.path:
-                    return layer.document.place(below, of_key=of_key) if below or not of_key else layer.key
+            if path[: len(layer.path)] == layer.path:
+                below = path[len(layer.path) :]
+                return layer.document.place(below, of_key=of_key) if below or not of_key else layer.key
         return self._own_place(path, of_key)
 
     def _own_place(self, path: Path, of_key: bool) -> Place:
@@ -128,7 +128,7 @@ def fail(code: str, message: str, place: Place, suggestion: str | None = None) -
     raise ScenarioError([Problem(code, message, place, suggestion)])
 
 
-# --- before parsing ---------------------------------------------------------------------------------------------------
+# --- before parsing --------------------------------------------------------------------------------------------------
 
 
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff\ufeff\u2028\u2029]")
@@ -183,7 +183,7 @@ def _brackets(line: str) -> Iterator[tuple[int, bool]]:
         yield from ((m.start(), m[0] in "[{") for m in re.finditer(r"[][{}]", bare))
 
 
-# --- parsing ----------------------------------------------------------------------------------------------------------
+# --- parsing ---------------------------------------------------------------------------------------------------------
 
 
 def _compose(text: str, source: Source) -> Document:
@@ -342,10 +342,12 @@ def _without_anchor(event: Event) -> Event:
         return event
     if isinstance(event, ScalarEvent):
         return ScalarEvent(None, event.ctag, event.implicit, event.value, event.start_mark, event.end_mark, event.style)
-    return type(event)(None, event.ctag, event.implicit, event.start_mark, event.end_mark, event.flow_style)
+    assert isinstance(event, MappingStartEvent | SequenceStartEvent)
+    kind = type(event)
+    return kind(None, event.ctag, event.implicit, event.start_mark, event.end_mark, event.flow_style)
 
 
-# --- YAML 1.2's plain words -------------------------------------------------------------------------------------------
+# --- YAML 1.2's plain words ------------------------------------------------------------------------------------------
 
 _INT = re.compile(r"[-+]?\d[\d_]*|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d{1,9})?)")

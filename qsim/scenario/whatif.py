@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from qsim.scenario import meaning, model, shape
-from qsim.scenario.paths import overlay, part
-from qsim.scenario.problems import Place, Problem, ScenarioError
+from qsim.scenario import control, meaning, model, shape
+from qsim.scenario.paths import found, overlay, part
+from qsim.scenario.problems import Place, Problem
 from qsim.scenario.resolve import DRAIN_AT_MOST
 from qsim.scenario.source import Document, Path
 
@@ -53,18 +53,30 @@ def values(given: Any) -> list[Any]:
     return list(given) if isinstance(given, list) else []
 
 
-def check(base: Document, document: Document, known: set[tuple[str, str]], folder: FilePath) -> list[Problem]:
-    """What is wrong with the what-ifs of a file and of nothing else in it."""
+def check(base: Document, known: list[Problem], folder: FilePath) -> list[Problem]:
+    """What is wrong with the variants, breaks and sweeps of a file, and with nothing else in it."""
     if not isinstance(base.data, dict):
         return []
-    problems = _sweeps_readable(base)
     asked = [*_variants(base), *_breaks(base), *_sweeps(base)]
+    return _sweeps_readable(base) + _checked(base, asked, known, folder, "variants, breaks and sweep values")
+
+
+def check_sets(document: Document, known: list[Problem], folder: FilePath) -> list[Problem]:
+    """What is wrong with the values that ``timeline`` sets."""
+    if not isinstance(document.data, dict):
+        return []
+    asked = [[change] for path, _ in found(document.data, "timeline.*.set") for change in overrides(document, path)]
+    settable = [changes for changes in asked if control.settable(tuple(changes[0][0].split(".")))]
+    return _checked(document, settable, known, folder, "values in timeline: set:")
+
+
+def _checked(
+    base: Document, asked: list[list[Override]], known: list[Problem], folder: FilePath, what: str
+) -> list[Problem]:
     if len(asked) > MOST_CHECKED or len(asked) * len(base.values) > MOST_WORK:
-        place = base.place((next(key for key in ("variants", "breaks", "sweep") if base.data.get(key)),), of_key=True)
-        return [*problems, Problem("Q005", f"{len(asked)} variants, breaks and sweep values are too many here", place)]
-    for changes in asked:
-        problems += _new(_wrong(base, changes, folder), known)
-    return problems
+        return [Problem("Q005", f"{len(asked)} {what} are too many", asked[0][0][2])]
+    seen = {(problem.code, problem.message) for problem in known}
+    return [problem for changes in asked for problem in _new(_wrong(base, changes, folder), seen)]
 
 
 def _variants(base: Document) -> Iterator[list[Override]]:
@@ -118,6 +130,3 @@ def _new(problems: list[Problem], known: set[tuple[str, str]]) -> Iterator[Probl
     for problem in problems:
         if problem.code != "Q040" and (problem.code, problem.message) not in known:
             yield problem
-
-
-__all__ = ["ScenarioError", "check", "drain", "names", "overrides", "values"]

@@ -1,0 +1,309 @@
+"""A1xx: nothing is wrong with the file, but what it will do may surprise.
+
+It knows a scenario of the right shape and the practice of brokers.  Each advice is a function of one consumer, queue or
+event that yields what it has to say; the numbers in its sentence are this scenario's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim import theory
+from qsim.brokers import PROFILES
+from qsim.kernel.profile import Profile
+from qsim.scenario import files, model, plan, resolve, times
+from qsim.scenario.problems import Problem
+from qsim.scenario.said import Said
+from qsim.scenario.source import Document, Path
+from qsim.units import SECOND, Nanos, format_rate, write_duration
+
+MOST_SERVERS = 20_000
+"""Beyond, Erlang's formula is left to those who need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One consumer at one of its queues."""
+
+    name: str
+    consumer: model.Consumer
+    queue: str
+    profile: Profile
+    service: plan.Time
+
+    @property
+    def own_lease(self) -> bool:
+        poll = self.consumer.poll
+        return poll is not None and poll.visibility_timeout is not None
+
+    @property
+    def lease(self) -> Nanos | None:
+        poll = self.consumer.poll
+        return poll.visibility_timeout if poll and self.own_lease else self.profile.visibility_timeout
+
+    @property
+    def lease_path(self) -> Path:
+        own = ("consumers", self.name, "poll", "visibility_timeout")
+        return own if self.own_lease else ("queues", self.queue, "visibility_timeout")
+
+    @property
+    def service_name(self) -> str:
+        return f"consumers.{self.name}.service"
+
+
+def check(document: Document, scenario: model.Scenario, folder: FilePath) -> list[Problem]:
+    said = Said(document)
+    for work in _works(scenario, folder):
+        for advice in (_lease, _cap, _batch, _prefetch, _lock):
+            advice(said, work)
+    for queue in scenario.queues:
+        _stable(said, scenario, queue, folder)
+        _dead_letters(said, scenario, queue)
+    for name, producer in scenario.producers.items():
+        _eta(said, scenario, name, producer, folder)
+    for name, event in (scenario.timeline or {}).items():
+        _redrive(said, name, event)
+    return said.problems
+
+
+def _works(scenario: model.Scenario, folder: FilePath) -> Iterator[Work]:
+    for name, consumer in (scenario.consumers or {}).items():
+        if (service := _time(consumer.service, folder)) is None:
+            continue
+        for queue in resolve.sources(consumer):
+            if queue in scenario.queues and scenario.queues[queue].profile in PROFILES:
+                yield Work(name, consumer, queue, resolve.profile_of(scenario.queues[queue]), service)
+
+
+def _time(value: int | model.TimeMap, folder: FilePath) -> plan.Time | None:
+    """None where the distribution itself is wrong, which has been said already."""
+    try:
+        return resolve.time(value, folder)
+    except (files.NotAllowed, StopIteration, ValueError):
+        return None
+
+
+# --- leases ----------------------------------------------------------------------------------------------------------
+
+
+def _lease(said: Said, work: Work) -> None:
+    """A101: p95 of the work; of a mix p99 too, since its rare parts are meant."""
+    lease, beats = work.lease, work.consumer.heartbeat
+    if lease is None or resolve.ack(work.consumer) == "on-receive" or (beats and beats.every < lease):
+        return
+    for word in ("p95", "p99") if isinstance(work.service, plan.Mix) else ("p95",):
+        long = round(times.quantile(work.service, int(word[1:]) / 100))
+        if long > lease:
+            why = f"its heartbeat comes after {write_duration(beats.every)}" if beats else "there is no heartbeat"
+            text = f"visibility_timeout {write_duration(lease)} is shorter than {work.service_name} {word} "
+            said.say("A101", f"{text}{_rounded(long)} and {why}", work.lease_path,
+                     "messages will reappear while they are still being processed", of_key=True)  # fmt: skip
+            return
+
+
+def _rounded(time: float) -> str:
+    """Three digits, written as people write times: 90s."""
+    digits = max(0, len(str(int(time))) - 3)
+    return write_duration(round(time / 10**digits) * 10**digits)
+
+
+def _cap(said: Said, work: Work) -> None:
+    """A102."""
+    cap, beats = work.profile.max_visibility, work.consumer.heartbeat
+    long = times.quantile(work.service, 0.99)
+    if cap is not None and beats and long > cap:
+        text = f"{work.service_name} p99 {_rounded(long)} is longer than the {write_duration(cap)} for which"
+        said.say("A102", f"{text} {work.profile.name} hides a message", ("consumers", work.name, "heartbeat"),
+                 "split the work, or take a broker without that cap", of_key=True)  # fmt: skip
+
+
+def _batch(said: Said, work: Work) -> None:
+    """A103."""
+    poll, lease = work.consumer.poll, work.lease
+    if poll is None or lease is None or (poll.batch or 1) <= work.consumer.concurrency:
+        return
+    one = times.mean(work.service)
+    rounds = -(-(poll.batch or 1) // work.consumer.concurrency)
+    if one <= lease < rounds * one < float("inf"):
+        text = f"visibility_timeout {write_duration(lease)} is shorter than a batch of {poll.batch} x {_rounded(one)}"
+        said.say("A103", f"{text} = {_rounded(rounds * one)}", work.lease_path,
+                 "the last of a batch will reappear before its work is done", of_key=True)  # fmt: skip
+
+
+def _prefetch(said: Said, work: Work) -> None:
+    """A104."""
+    if work.consumer.push and _prefetched(work) == 0:
+        path = ("consumers", work.name, "push")
+        said.say("A104", "unlimited prefetch: the first consumer takes all that waits", path,
+                 "write prefetch: 1 for long work, 10 to 100 for short", of_key=True)  # fmt: skip
+
+
+def _prefetched(work: Work) -> int:
+    push = work.consumer.push
+    return work.profile.prefetch if push is None or push.prefetch is None else push.prefetch
+
+
+def _lock(said: Said, work: Work) -> None:
+    """A106."""
+    if work.lease is None or work.consumer.push is None or work.consumer.poll is not None:
+        return
+    one, waiting = (times.mean(work.service), _prefetched(work) // work.consumer.concurrency)
+    if one <= work.lease < waiting * one < float("inf"):
+        text = f"prefetch {_prefetched(work)} x {_rounded(one)} = {_rounded(waiting * one)} is longer than the"
+        said.say("A106", f"{text} visibility_timeout {write_duration(work.lease)}",
+                 ("consumers", work.name, "push", "prefetch"), "locks will end in the buffer", of_key=True)  # fmt: skip
+
+
+def _eta(said: Said, scenario: model.Scenario, name: str, producer: model.Producer, folder: FilePath) -> None:
+    """A105."""
+    eta = producer.message.eta if producer.message else None
+    held = _time(eta, folder) if eta is not None else None
+    lease = (
+        resolve.profile_of(scenario.queues[producer.to]).visibility_timeout if producer.to in scenario.queues else None
+    )
+    if held is None or lease is None:
+        return
+    if (long := times.quantile(held, 0.95)) > lease:
+        text = (
+            f"eta p95 {_rounded(long)} is longer than the visibility_timeout {write_duration(lease)} of {producer.to}"
+        )
+        said.say("A105", text, ("producers", name, "message", "eta"),
+                 "the worker holds the message until it is due: it will be handed out again; use delay:")  # fmt: skip
+
+
+# --- dead letters, redrive -------------------------------------------------------------------------------------------
+
+
+def _dead_letters(said: Said, scenario: model.Scenario, name: str) -> None:
+    """A110 and A111."""
+    dlq = scenario.queues[name].dlq
+    if dlq:
+        if dlq.max_receives == 1:
+            said.say("A110", "max_receives: 1 dead-letters a message at its first lost delivery",
+                     ("queues", name, "dlq", "max_receives"), "write 3 or more")  # fmt: skip
+        return
+    readers = {n: c for n, c in (scenario.consumers or {}).items() if name in resolve.sources(c)}
+    poisoned = [n for n, p in scenario.producers.items() if p.to == name and p.message and p.message.poison]
+    failing = [n for n, c in readers.items() if c.failures and (c.failures.error or c.failures.crash)]
+    if readers and (poisoned or failing):
+        what = f"{poisoned[0]} sends poison" if poisoned else f"{failing[0]} fails"
+        said.say("A111", f"{name} has no dlq, and {what}", ("queues", name),
+                 "what always fails is retried for ever", of_key=True)  # fmt: skip
+
+
+def _redrive(said: Said, name: str, event: model.Event) -> None:
+    """A120."""
+    if event.redrive and event.redrive.rate is None:
+        path = ("timeline", name, "redrive")
+        said.say("A120", f"{name} moves all of {event.redrive.from_} at once", path,
+                 "add rate: a few percent of the normal traffic", of_key=True)  # fmt: skip
+
+
+# --- stability -------------------------------------------------------------------------------------------------------
+
+
+def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) -> None:
+    """A100, where one consumer's work and the arrivals are all that counts."""
+    readers = [(n, c) for n, c in (scenario.consumers or {}).items() if queue in resolve.sources(c)]
+    arriving = _arrivals(scenario, queue, folder)
+    if arriving is None or len(readers) != 1 or len(resolve.sources(readers[0][1])) != 1:
+        return
+    consumer = readers[0][1]
+    service = _time(consumer.service, folder)
+    if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
+        return
+    slots = consumer.count * consumer.concurrency
+    if _keeps_up(arriving, slots, mean, _even(scenario, queue) and isinstance(service, plan.Constant)):
+        return
+    text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} finish"
+    said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
+             _enough(arriving, mean, consumer.concurrency), of_key=True)  # fmt: skip
+
+
+def _keeps_up(arriving: float, slots: int, mean: float, even: bool) -> bool:
+    """At exactly 100 % only where nothing is random."""
+    load = arriving * mean
+    return load < slots * (1 - 1e-9) or (even and load <= slots * (1 + 1e-9)) or load == 0
+
+
+def _consumers(count: int) -> str:
+    return f"{count} consumer{'' if count == 1 else 's'}"
+
+
+def _enough(arriving: float, mean: float, concurrency: int) -> str | None:
+    """The number of consumers that keeps up, and the one that keeps p95 of the wait below half a service time."""
+    load = arriving * mean
+    least = _processes(load, concurrency)
+    if least > MOST_SERVERS:
+        return f"{_consumers(least)} would just keep up"
+    target = mean / 2
+    short = least
+    while (wait := _wait(arriving, mean, short * concurrency)) > target:
+        short += 1
+    verb = "keeps" if short == 1 else "keep"
+    return (
+        f"{_consumers(least)} would just keep up; with poisson arrivals and exponential service (M/M/c) "
+        f"{short} {verb} p95 wait below {_spaced(target)} ({_spaced(wait)})"
+    )
+
+
+def _processes(load: float, concurrency: int) -> int:
+    exact = load / concurrency
+    whole = round(exact)
+    return max(1, whole if abs(exact - whole) < 1e-9 * max(1, whole) else int(exact) + 1)
+
+
+def _wait(arriving: float, mean: float, servers: int) -> float:
+    """p95 of the wait in M/M/c, in seconds: ln(C / 0.05) / (c mu - lambda)."""
+    if servers <= arriving * mean * (1 + 1e-12):
+        return float("inf")
+    return theory.mmc_wait_quantile(0.95, arriving, 1 / mean, servers)
+
+
+def _spaced(seconds: float) -> str:
+    """ "3.1 ms": two digits and a space, for a sentence."""
+    for size, unit in ((60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
+        if seconds >= size:
+            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
+    return "0 s"
+
+
+def _arrivals(scenario: model.Scenario, queue: str, folder: FilePath) -> float | None:
+    """Messages a second on average over the run; None where that cannot be told from the file."""
+    total = 0.0
+    for producer in scenario.producers.values():
+        if producer.to == queue:
+            if (rate := _rate(producer, scenario.run.duration, folder)) is None:
+                return None
+            total += rate * producer.count
+    return total
+
+
+def _rate(producer: model.Producer, duration: Nanos, folder: FilePath) -> float | None:
+    if isinstance(producer.arrivals, model.TimeMap):
+        gap = _time(producer.arrivals, folder)
+        mean = times.mean(gap) if gap is not None else 0.0
+        return SECOND / mean if 0 < mean < float("inf") else None
+    if producer.rate is None or producer.limit is not None:
+        return None
+    return _average(resolve.stages(producer.rate, producer.stages or ()), float(producer.rate), duration)
+
+
+def _average(stages: tuple[plan.Stage, ...], rate: float, duration: Nanos) -> float:
+    """Over the run: each stage's middle rate for as long as it lasts, then the last rate."""
+    sent, left = 0.0, duration
+    for stage in stages:
+        length = min(stage.length, left)
+        sent += length * float(stage.start + stage.end) / 2
+        left, rate = left - length, float(stage.end)
+    return (sent + left * rate) / duration
+
+
+def _even(scenario: model.Scenario, queue: str) -> bool:
+    return all(p.arrivals == "regular" for p in scenario.producers.values() if p.to == queue)
+
+
+Advice = Callable[[Said, Work], Any]

@@ -1,0 +1,448 @@
+"""What numbers and names mean together: limits of brokers, shares, metrics that say nothing.
+
+It knows the model and the profiles.  Each rule is a function of one part of a scenario; ``_RULES`` says of which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import Any
+
+from qsim.brokers import PROFILES, RULES
+from qsim.kernel.profile import Profile
+from qsim.scenario import files, model, reference
+from qsim.scenario.problems import Problem, did_you_mean
+from qsim.scenario.resolve import PREDICATES, ack, is_reference, profile_of, quantity, sources
+from qsim.scenario.said import Said
+from qsim.scenario.shape import dotted
+from qsim.scenario.source import Document, Path
+from qsim.units import UnitError, write_duration, write_rate, write_share, write_size
+
+
+class Context:
+    """One scenario, and what is asked of it again and again."""
+
+    def __init__(self, said: Said, scenario: model.Scenario, folder: FilePath) -> None:
+        self.said = said
+        self.say = said.say
+        self.scenario = scenario
+        self.folder = folder
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        return {name: profile_of(queue) for name, queue in self.scenario.queues.items()}
+
+    @cached_property
+    def consumers(self) -> dict[str, model.Consumer]:
+        return self.scenario.consumers or {}
+
+    def sqs(self, queue: str) -> Profile | None:
+        """The plain profile with its limits, where that is one of ours."""
+        found = self.scenario.queues.get(queue)
+        return PROFILES.get(found.profile) if found else None
+
+    @cached_property
+    def names(self) -> reference.Names:
+        kinds = {name: kind for kind, names in self._objects() for name in names}
+        labels = tuple(dict.fromkeys(self._labels()))
+        groups = max((p.message.group.keys for p in self._producers() if p.message and p.message.group), default=0)
+        return reference.Names(kinds, dict.fromkeys(kinds, labels), dict.fromkeys(kinds, groups))
+
+    def _objects(self) -> Iterator[tuple[str, Iterable[str]]]:
+        for kind, section in (
+            ("queue", self.scenario.queues),
+            ("topic", self.scenario.topics),
+            ("producer", self.scenario.producers),
+            ("consumer", self.scenario.consumers),
+            ("dependency", self.scenario.dependencies),
+            ("alert", self.scenario.alerts),
+        ):
+            yield kind, section or {}
+
+    def _labels(self) -> Iterator[str]:
+        for queue in self.scenario.queues.values():
+            yield from queue.priorities or ()
+        for producer in self._producers():
+            for values in ((producer.message.attributes if producer.message else None) or {}).values():
+                yield from values
+
+    def _producers(self) -> Iterable[model.Producer]:
+        return self.scenario.producers.values()
+
+
+def check(document: Document, scenario: model.Scenario, folder: FilePath) -> list[Problem]:
+    context = Context(Said(document), scenario, folder)
+    for path, part in walk(scenario, ()):
+        for rule in _RULES.get(type(part), ()):
+            rule(context, path, part)
+    _plots(context)
+    return context.said.problems
+
+
+def walk(part: Any, path: Path) -> Iterator[tuple[Path, model.Shape]]:
+    """Every part of a scenario with its path."""
+    if isinstance(part, model.Shape):
+        yield path, part
+        for name, field in type(part).model_fields.items():
+            yield from walk(getattr(part, name), (*path, field.alias or name))
+    elif isinstance(part, dict | list):
+        for key, inner in part.items() if isinstance(part, dict) else enumerate(part):
+            yield from walk(inner, (*path, key))
+
+
+# --- shares and times ------------------------------------------------------------------------------------------------
+
+
+def _mix(context: Context, path: Path, time: model.TimeMap) -> None:
+    if time.mix is not None:
+        _sum(context, (*path, "mix"), [part.share for part in time.mix])
+
+
+def _sum(context: Context, path: Path, shares: Iterable[Fraction]) -> None:
+    if (total := sum(shares, Fraction(0))) != 1:
+        context.say("Q014", f"the shares add up to {write_share(total)}, not to 100%", path)
+
+
+def _message(context: Context, path: Path, message: model.Message) -> None:
+    if isinstance(message.priority, dict):
+        _sum(context, (*path, "priority"), message.priority.values())
+    for name, values in (message.attributes or {}).items():
+        _sum(context, (*path, "attributes", name), values.values())
+
+
+def _uniform(context: Context, path: Path, time: model.Uniform) -> None:
+    if time.max < time.min:
+        context.say("Q014", "max is less than min", (*path, "max"))
+
+
+def _lognormal(context: Context, path: Path, time: model.Lognormal) -> None:
+    if time.p95 < time.median:
+        context.say("Q014", "p95 is less than the median", (*path, "p95"))
+
+
+def _pareto(context: Context, path: Path, time: model.Pareto) -> None:
+    if time.alpha == 0:
+        context.say("Q014", "alpha is above 0", (*path, "alpha"))
+
+
+def _empirical(context: Context, path: Path, time: model.Empirical) -> None:
+    try:
+        files.column(context.folder, files.Column(time.file, time.column, time.unit))
+    except files.NotAllowed as why:
+        context.say("Q004", f"file: {time.file[:80]!r} {why}", (*path, "file"))
+
+
+def _failures(context: Context, path: Path, failures: model.Failures) -> None:
+    if failures.error + failures.crash > 1:
+        context.say("Q014", "error and crash together are more than 100%", (*path, "crash"))
+
+
+def _retry(context: Context, path: Path, retry: model.Retry) -> None:
+    if retry.factor < 1:
+        context.say("Q014", "a factor below 1 would shorten each wait: write 2", (*path, "factor"))
+    if retry.max is not None and retry.max < retry.first:
+        context.say("Q014", "max is less than first", (*path, "max"))
+
+
+def _run(context: Context, path: Path, run: model.Run) -> None:
+    if isinstance(run.warmup, int) and run.warmup >= run.duration:
+        context.say("Q014", f"nothing is left after a warm-up of {write_duration(run.warmup)}", (*path, "warmup"))
+
+
+def _producer_times(context: Context, path: Path, producer: model.Producer) -> None:
+    if producer.stop is not None and producer.stop <= producer.start:
+        context.say("Q014", "stop is not after start: nothing would be sent", (*path, "stop"))
+
+
+# --- queues ----------------------------------------------------------------------------------------------------------
+
+
+def _queue(context: Context, path: Path, queue: model.Queue) -> None:
+    name = str(path[1])
+    if queue.priorities is not None and (len(set(queue.priorities)) < len(queue.priorities) or not queue.priorities):
+        context.say("Q014", "priorities are names, each listed once", (*path, "priorities"))
+    if isinstance(queue.stale_ack, list) and len(queue.stale_ack) != 2:
+        context.say("Q014", "two words: [expired but not received again, received again]", (*path, "stale_ack"))
+    if queue.capacity and queue.capacity.messages is None and queue.capacity.bytes is None:
+        context.say("Q016", "capacity needs messages: or bytes:", (*path, "capacity"), of_key=True)
+    if queue.dlq:
+        _dlq(context, path, name, queue.dlq)
+    _limits(context, path, context.sqs(name), _QUEUE_LIMITS, queue)
+
+
+def _dlq(context: Context, path: Path, name: str, dlq: model.Dlq) -> None:
+    target = context.scenario.queues.get(dlq.queue)
+    source = context.scenario.queues[name]
+    where = (*path, "dlq", "queue")
+    if dlq.queue == name:
+        context.say("Q032", f"{name!r} cannot be its own dead-letter queue", where)
+    elif target and target.profile != source.profile and "sqs" in source.profile + target.profile:
+        message = f"the dead-letter queue of an {source.profile} queue has the same profile (SQS-25)"
+        message = message if "sqs" in source.profile else f"an {target.profile} queue takes from its like only (SQS-25)"
+        context.say("Q024", message, where, f"write queues.{dlq.queue}.profile: {source.profile}")
+    if dlq.max_receives is None and "sqs" in source.profile:
+        context.say("Q016", f"'max_receives' is required in {dotted((*path, 'dlq'))}", (*path, "dlq"), of_key=True)
+    if dlq.max_receives is not None and "sqs" in source.profile and dlq.max_receives > 1000:
+        context.say("Q031", f"max_receives {dlq.max_receives} is above the limit of 1000 (SQS limits)",
+                    (*path, "dlq", "max_receives"))  # fmt: skip
+
+
+Limit = tuple[str, str, Callable[[Any], str], str]
+"""A key, the profile's field that bounds it, how both are written, and above or below."""
+
+_QUEUE_LIMITS: tuple[Limit, ...] = (
+    ("visibility_timeout", "max_visibility", write_duration, "above"),
+    ("delay", "max_delay", write_duration, "above"),
+    ("retention", "max_retention", write_duration, "above"),
+    ("retention", "min_retention", write_duration, "below"),
+    ("max_in_flight", "max_in_flight", str, "above"),
+)
+_POLL_LIMITS: tuple[Limit, ...] = (
+    ("batch", "max_batch", str, "above"),
+    ("wait", "max_wait", write_duration, "above"),
+    ("visibility_timeout", "max_visibility", write_duration, "above"),
+)
+_HEARTBEAT_LIMITS: tuple[Limit, ...] = (
+    ("extend_to", "max_visibility", write_duration, "above"),
+    ("give_up_after", "max_visibility", write_duration, "above"),
+)
+_BATCH_LIMITS: tuple[Limit, ...] = (("size", "max_batch", str, "above"),)
+_MESSAGE_LIMITS: tuple[Limit, ...] = (
+    ("size", "max_size", write_size, "above"),
+    ("delay", "max_delay", write_duration, "above"),
+)
+_REDRIVE_LIMITS: tuple[Limit, ...] = (("rate", "redrive_rate", lambda rate: write_rate(Fraction(rate)), "above"),)
+
+
+def _limits(context: Context, path: Path, profile: Profile | None, limits: tuple[Limit, ...], part: Any) -> None:
+    for key, field, write, side in limits:
+        value, limit = getattr(part, key), getattr(profile, field, None)
+        if limit is None or not isinstance(value, int | Fraction):
+            continue
+        if (value > limit) if side == "above" else (value < limit):
+            rule = RULES[profile.name].get(field, "") if profile else ""
+            message = f"{key} {write(value)} is {side} the limit of {write(limit)} ({rule.partition(':')[0]})"
+            context.say("Q031", message, (*path, key), rule.partition(": ")[2] or None)
+
+
+# --- producers -------------------------------------------------------------------------------------------------------
+
+
+def _producer(context: Context, path: Path, producer: model.Producer) -> None:
+    profile = context.sqs(producer.to)
+    message = producer.message or model.Message()
+    _limits(context, (*path, "message"), profile, _MESSAGE_LIMITS, message)
+    if producer.batch:
+        _limits(context, (*path, "batch"), profile, _BATCH_LIMITS, producer.batch)
+        total = producer.batch.size * message.size
+        if profile and profile.max_size and message.size <= profile.max_size < total:
+            context.say("Q031", f"a batch of {producer.batch.size} x {write_size(message.size)} is above the limit of "
+                        f"{write_size(profile.max_size)} a call (SQS-4)", (*path, "batch", "size"))  # fmt: skip
+    if profile and profile.needs_group and message.group is None:
+        context.say("Q027", f"{producer.to!r} is an {profile.name} queue: its messages need a group (SQS-5)",
+                    (*path, "to"), f"write {dotted(path)}.message.group: {{keys: 100}}")  # fmt: skip
+
+
+# --- consumers -------------------------------------------------------------------------------------------------------
+
+
+def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
+    first = sources(consumer)[0] if sources(consumer) else ""
+    if not sources(consumer):
+        context.say("Q014", "from: needs at least one queue", (*path, "from"))
+    profile = context.sqs(first)
+    if consumer.poll:
+        _limits(context, (*path, "poll"), profile, _POLL_LIMITS, consumer.poll)
+        _endless_poll(context, path, consumer, profile)
+    if consumer.heartbeat:
+        _limits(context, (*path, "heartbeat"), profile, _HEARTBEAT_LIMITS, consumer.heartbeat)
+    if consumer.client and consumer.client.ack_batch:
+        _limits(context, (*path, "client", "ack_batch"), profile, _BATCH_LIMITS, consumer.client.ack_batch)
+    _guarantee(context, path, consumer)
+    _endless_work(context, path, consumer)
+
+
+def _endless_poll(context: Context, path: Path, consumer: model.Consumer, profile: Profile | None) -> None:
+    poll = consumer.poll
+    spans = profile is not None and profile.max_wait is not None and len(sources(consumer)) > 1
+    if poll and poll.wait == 0 and poll.every is None and not spans:
+        context.say("Q022", "wait: 0 without every: would poll for ever at one instant", (*path, "poll", "wait"),
+                    "add every: 1s, or wait longer")  # fmt: skip
+
+
+def _guarantee(context: Context, path: Path, consumer: model.Consumer) -> None:
+    if consumer.guarantee is None:
+        return
+    meant = ack(consumer.model_copy(update={"ack": None}))
+    if consumer.ack and consumer.ack != meant:
+        message = f"guarantee {consumer.guarantee} means ack: {meant}"
+        context.say("Q021", message, (*path, "ack"), "remove ack: or guarantee:", of_key=True)
+    if consumer.guarantee != "exactly-once":
+        return
+    if consumer.idempotent is False:
+        context.say("Q021", "guarantee exactly-once means idempotent: true", (*path, "idempotent"),
+                    "remove idempotent: or guarantee:", of_key=True)  # fmt: skip
+    for queue in sources(consumer):
+        if queue in context.profiles and context.profiles[queue].dedup_window == 0:
+            message = f"exactly-once needs deduplication, and {queue!r} ({context.profiles[queue].name}) has none"
+            context.say("Q028", message, (*path, "guarantee"), "ideal, sqs-fifo, azure-service-bus have it")
+
+
+def _endless_work(context: Context, path: Path, consumer: model.Consumer) -> None:
+    """Work of no length, given back at once, and failing again: time would stand still."""
+    failures, retry = consumer.failures or model.Failures(), consumer.retry
+    waits = retry is not None and retry.backoff != "none" and retry.first > 0
+    if consumer.service != 0 or failures.on_error != "nack" or waits:
+        return
+    for queue in sources(consumer):
+        dlq = context.profiles[queue].dlq if queue in context.profiles else None
+        fails = failures.error == 1 or any(p.to == queue and p.message and p.message.poison
+                                           for p in context.scenario.producers.values())  # fmt: skip
+        if fails and not (dlq and dlq.max_receives):
+            message = "service 0 and on_error: nack without retry: would fail for ever at one instant"
+            context.say("Q023", message, (*path, "service"), "let the work take time, or add retry:")
+
+
+# --- timeline --------------------------------------------------------------------------------------------------------
+
+
+def _redrive(context: Context, path: Path, redrive: model.RedriveEvent) -> None:
+    _limits(context, path, context.sqs(redrive.from_), _REDRIVE_LIMITS, redrive)
+    if redrive.from_ == redrive.to:
+        context.say("Q032", f"{redrive.to!r} cannot be redriven to itself", (*path, "to"))
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def _metric(context: Context, path: Path, text: str) -> reference.Reference | None:
+    """A reference that says something in this scenario, or None and a problem."""
+    try:
+        parsed = reference.parse(text)
+        reference.check(parsed, context.names)
+    except reference.ReferenceError_ as error:
+        context.say(error.code, error.message, path, error.suggestion, offset=min(error.offset, len(text)))
+        return None
+    if reference.needs_later(parsed, context.names):
+        context.say("Q040", f"{parsed.object}.{parsed.metric} is not supported yet", path)
+    return parsed
+
+
+def _alert(context: Context, path: Path, alert: model.Alert) -> None:
+    if (when := _metric(context, (*path, "when"), alert.when)) is None:
+        return
+    for key in ("above", "below"):
+        if (value := getattr(alert, key)) is not None:
+            if is_reference(value):
+                context.say("Q012", f"{key}: needs a value: an alert is not compared with a metric", (*path, key))
+            else:
+                _value(context, (*path, key), value, when)
+
+
+def _expect(context: Context, path: Path, expect: model.Expect) -> None:
+    that = _metric(context, (*path, "that"), expect.that) if expect.that is not None else None
+    for name in PREDICATES if that else ():
+        value, key = getattr(expect, name), name.rstrip("_")
+        if value is None or that is None:
+            continue
+        if name == "between":
+            _between(context, (*path, key), value, that)
+        elif name == "grows_at":
+            _grows(context, (*path, key), that)
+        else:
+            _value(context, (*path, key), value, that)
+    if that and expect.is_ is not None:
+        _is(context, path, that)
+
+
+def _value(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
+    """A number of the metric's dimension, or another metric of the same."""
+    dimension = reference.dimension(that)
+    if is_reference(value):
+        other = _metric(context, path, value)
+        if other and reference.dimension(other) != dimension:
+            kinds = f"{that.object}.{that.metric} is a {dimension}, {other.object}.{other.metric} is a "
+            context.say("Q012", f"{kinds}{reference.dimension(other)}: they cannot be compared", path)
+        return
+    try:
+        quantity(value, dimension)
+    except UnitError as error:
+        context.say(error.code, error.message, path, error.suggestion)
+
+
+def _between(context: Context, path: Path, values: list[Any], that: reference.Reference) -> None:
+    if len(values) != 2:
+        context.say("Q014", "between needs two values: [least, most]", path)
+    before = len(context.said.problems)
+    for number, value in enumerate(values):
+        _value(context, (*path, number), value, that)
+    plain = len(values) == 2 and not any(map(is_reference, values)) and before == len(context.said.problems)
+    if plain and quantity(values[0], reference.dimension(that)) > quantity(values[1], reference.dimension(that)):
+        context.say("Q014", "between: the least comes first", path)
+
+
+def _grows(context: Context, path: Path, that: reference.Reference) -> None:
+    if reference.type_of(that) != reference.SERIES or that.statistic or that.at is not None:
+        context.say("Q012", "grows_at is the slope of a series, without a statistic", path, of_key=True)
+
+
+_AVERAGES = ("mean", "p50", "p95", "p99")
+
+
+def _is(context: Context, path: Path, that: reference.Reference) -> None:
+    replications = context.scenario.run.replications
+    if that.statistic in _AVERAGES and (not isinstance(replications, int) or replications > 1):
+        context.say("Q030", f"two replications never agree on a {that.statistic} to the last digit", (*path, "is"),
+                    "write between: or within: with of:", of_key=True)  # fmt: skip
+
+
+def _plots(context: Context) -> None:
+    for number, figure in enumerate(context.scenario.plots or ()):
+        path: Path = ("plots", number)
+        if isinstance(figure, model.FigureMap):
+            _axes(context, path, figure)
+        elif figure != "alerts":
+            _curves(context, path, figure)
+
+
+def _axes(context: Context, path: Path, figure: model.FigureMap) -> None:
+    if figure.y is None and figure.timeline is None:
+        context.say("Q016", "a figure needs y:, or timeline:", path)
+    swept = list(context.scenario.sweep or {})
+    if figure.x not in (None, "time", *swept):
+        guess = did_you_mean(str(figure.x), ["time", *swept], "one of")
+        context.say("Q020", f"x is time, or a path in sweep:, not {str(figure.x)[:60]!r}", (*path, "x"), guess)
+    message = figure.timeline.message if figure.timeline else 0
+    if isinstance(message, str) and message != "first-redelivered":
+        context.say("Q012", "a message is a number, or first-redelivered", (*path, "timeline", "message"))
+    _curves(context, (*path, "y"), figure.y or [])
+
+
+def _curves(context: Context, path: Path, curves: str | list[str]) -> None:
+    if isinstance(curves, str):
+        _metric(context, path, curves)
+        return
+    for number, curve in enumerate(curves):
+        _metric(context, (*path, number), curve)
+
+
+_RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
+    model.TimeMap: (_mix,),
+    model.Uniform: (_uniform,),
+    model.Lognormal: (_lognormal,),
+    model.Pareto: (_pareto,),
+    model.Empirical: (_empirical,),
+    model.Failures: (_failures,),
+    model.Retry: (_retry,),
+    model.Run: (_run,),
+    model.Message: (_message,),
+    model.Queue: (_queue,),
+    model.Producer: (_producer, _producer_times),
+    model.Consumer: (_consumer,),
+    model.RedriveEvent: (_redrive,),
+    model.Alert: (_alert,),
+    model.Expect: (_expect,),
+}

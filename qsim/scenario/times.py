@@ -1,0 +1,101 @@
+"""Mean and quantiles of a time distribution, for advice; a run draws its times elsewhere (sim.samplers).
+
+It knows formulas.  Times are ns, as floats.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import singledispatch
+from math import exp, inf, log
+from statistics import NormalDist
+
+from qsim.scenario import plan
+
+_Z95 = 1.6448536269514722
+
+
+@singledispatch
+def mean(time: plan.Time) -> float:
+    raise AssertionError(time)
+
+
+@singledispatch
+def below(time: plan.Time, x: float) -> float:
+    """The share of times that are at most x."""
+    raise AssertionError(time)
+
+
+def quantile(time: plan.Time, share: float) -> float:
+    """The least x that this share of times does not exceed, to a millionth."""
+    if isinstance(time, plan.Constant):
+        return time.value
+    low, high = 0.0, 1.0
+    while below(time, high) < share and high < 2.0**63:
+        low, high = high, 2 * high
+    while high - low > max(0.25, high * 1e-7):
+        middle = (low + high) / 2
+        low, high = (low, middle) if below(time, middle) >= share else (middle, high)
+    return high
+
+
+def _of(kind: type, its_mean: Callable[..., float], its_below: Callable[..., float]) -> None:
+    mean.register(kind, its_mean)
+    below.register(kind, its_below)
+
+
+def _lognormal_mean(time: plan.Lognormal) -> float:
+    sigma = _sigma(time)
+    return time.median * exp(sigma * sigma / 2)
+
+
+def _lognormal_below(time: plan.Lognormal, x: float) -> float:
+    sigma = _sigma(time)
+    return float(x >= time.median) if sigma == 0 else NormalDist().cdf(log(max(x, 1e-9) / time.median) / sigma)
+
+
+def _sigma(time: plan.Lognormal) -> float:
+    return log(time.p95 / time.median) / _Z95
+
+
+def _uniform_below(time: plan.Uniform, x: float) -> float:
+    width = time.max - time.min
+    return float(x >= time.min) if width == 0 else min(1.0, max(0.0, (x - time.min) / width))
+
+
+def _erlang_below(time: plan.Erlang, x: float) -> float:
+    """1 - the probability of fewer than k steps; for very many steps the time is nearly constant."""
+    if time.k > 200:
+        return NormalDist(time.mean, time.mean / time.k**0.5).cdf(x)
+    steps, term, total = x * time.k / time.mean, 1.0, 1.0
+    if steps > 700:
+        return 1.0
+    for n in range(1, time.k):
+        term *= steps / n
+        total += term
+    return 1 - exp(-steps) * total
+
+
+def _pareto_mean(time: plan.Pareto) -> float:
+    return time.min * time.alpha / (time.alpha - 1) if time.alpha > 1 else inf
+
+
+def _pareto_below(time: plan.Pareto, x: float) -> float:
+    return 0.0 if x < time.min else 1 - (time.min / x) ** time.alpha
+
+
+def _parts(time: plan.Mix, value: Callable[[plan.Time], float]) -> float:
+    shares = [high - low for low, high in zip((0.0, *time.thresholds), time.thresholds, strict=False)]
+    return sum(share * value(part) for share, part in zip(shares, time.parts, strict=True) if share)
+
+
+_of(plan.Constant, lambda t: t.value, lambda t, x: float(x >= t.value))
+_of(plan.Exponential, lambda t: t.mean, lambda t, x: 1 - exp(-x / t.mean))
+_of(plan.Uniform, lambda t: (t.min + t.max) / 2, _uniform_below)
+_of(plan.Lognormal, _lognormal_mean, _lognormal_below)
+_of(plan.Erlang, lambda t: t.mean, _erlang_below)
+_of(plan.Pareto, _pareto_mean, _pareto_below)
+_of(plan.Empirical, lambda t: sum(t.values) / len(t.values), lambda t, x: bisect_right(t.values, x) / len(t.values))
+# The shares of a mix are sums of floats: 5 % below p95 must not be missed by the last bit.
+_of(plan.Mix, lambda t: _parts(t, mean), lambda t, x: _parts(t, lambda part: below(part, x)) + 1e-12)
