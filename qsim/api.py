@@ -1,0 +1,382 @@
+"""Scenario and Run: what a person holds in Python.
+
+It knows no rule of its own: a Scenario is what ``scenario`` loaded, a Run asks ``metrics`` and ``claims``.  Both are
+never changed; ``set`` answers with another Scenario.  Numbers are in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qsim import __version__
+from qsim.scenario.load import Loaded, read
+from qsim.scenario.plan import Plan
+from qsim.scenario.problems import ScenarioError
+from qsim.scenario.reference import ReferenceError_
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from qsim.claims.expect import Expect
+    from qsim.claims.verdicts import Verdict
+    from qsim.metrics.numbers import Numbers
+    from qsim.sim.recording import Recording
+
+__all__ = ["Run", "Scenario", "ScenarioError", "expect", "load", "write"]
+
+ENGINE = "simpy"
+
+
+def load(target: str | Path = "", *, text: str | None = None, variant: str | None = None) -> Scenario:
+    """A scenario from a file, from the name of a bundled one, or from ``text``; raises ScenarioError with everything
+    that is wrong."""
+    return Scenario(read(target, text=text, variant=variant))
+
+
+def expect(run: Any) -> Expect:
+    """Claims about a run: ``expect(run).that("orders.wait p95").below("2s")``."""
+    from qsim.claims.expect import expect as claims_about
+
+    return claims_about(run)
+
+
+class Scenario:
+    """A scenario that can be run.  ``plan`` is what will be run, ``document`` what was written."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+
+    @property
+    def plan(self) -> Plan:
+        return self.loaded.plan
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return self.loaded.document
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def variant(self) -> str:
+        return self.plan.variant
+
+    def set(self, path: str, value: Any) -> Scenario:
+        """Another scenario in which ``value`` stands at the dotted path; None removes what stands there."""
+        return Scenario(self.loaded.with_changes({path: value}))
+
+    def with_variant(self, name: str) -> Scenario:
+        """The scenario under one of its variants; "base" is the file itself."""
+        return Scenario(self.loaded.with_changes(variant=name))
+
+    def variants(self) -> dict[str, Scenario]:
+        """The file itself as "base", and every variant."""
+        return {name: self.with_variant(name) for name in ("base", *self.loaded.variants)}
+
+    def run(
+        self,
+        *,
+        seed: int | None = None,
+        replication: int = 1,
+        until: int | None = None,
+        max_messages: int | None = None,
+        progress: Callable[[Any], None] | None = None,
+    ) -> Run:
+        """Simulate it: the same seed and replication give the same run on every machine."""
+        from qsim.sim.simulate import simulate
+
+        recording = simulate(self.plan, seed, replication, until=until, max_messages=max_messages, progress=progress)
+        return Run(recording, self)
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}{'' if self.variant == 'base' else ' ' + self.variant}>"
+
+
+class Run:
+    """What came of one run: ``run["orders.wait p95"]``, tables, verdicts, single messages."""
+
+    def __init__(self, recording: Recording, scenario: Scenario | None = None) -> None:
+        self.recording = recording
+        self.scenario = scenario
+
+    # --- numbers ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        from qsim.metrics.numbers import Numbers
+
+        return Numbers(self.recording)
+
+    def __getitem__(self, reference: str) -> int | float | None:
+        """The number that a reference tells, times in seconds; None where there is no data."""
+        try:
+            return self.numbers.value(reference)
+        except ReferenceError_ as error:
+            raise KeyError(str(error)) from None
+
+    def series(self, reference: str, every: str | None = None) -> pd.Series:
+        """A reference over time, on the sample grid or every so often."""
+        import pandas as pd
+
+        from qsim.metrics.numbers import series
+        from qsim.units import duration
+
+        step = self.plan.sample_every if every is None else duration(every)
+        try:
+            times, values = series(self.numbers, reference, step)
+        except ReferenceError_ as error:
+            raise KeyError(str(error)) from None
+        return pd.Series(values, pd.Index(times, name="time_s"), name=reference)
+
+    @property
+    def plan(self) -> Plan:
+        return self.recording.plan
+
+    @property
+    def seed(self) -> int:
+        return self.recording.seed
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the journal."""
+        return self.recording.digest
+
+    # --- tables -------------------------------------------------------------------------------------------------------
+
+    def frame(self, name: str = "messages") -> pd.DataFrame:
+        """A table: "messages", "events", "alerts", or the levels of a queue or consumer (metrics.docs tells the columns)."""
+        from qsim.metrics.frames import frame
+
+        return frame(self.numbers, name)
+
+    def at_rest(self, queue: str) -> pd.DataFrame:
+        """What lies in a queue at the end, and why."""
+        from qsim.metrics.frames import at_rest
+
+        self[f"{queue}.visible"]  # a misspelt queue is told as any misspelt name
+        return at_rest(self.numbers, queue)
+
+    def csv(self, path: str | Path, name: str = "messages") -> None:
+        """Write a table as CSV."""
+        table = self.frame(name)
+        _write(Path(path), lambda target: table.to_csv(target, index=False))
+
+    def parquet(self, path: str | Path, name: str = "messages") -> None:
+        """Write a table as Parquet (needs pyarrow)."""
+        table = self.frame(name)
+        _write(Path(path), lambda target: table.to_parquet(target, index=False))
+
+    # --- one message --------------------------------------------------------------------------------------------------
+
+    def find(self, message: str | int) -> int:
+        """The id of a message: ``"api:351"``, ``"api#2:351"``, ``"first-redelivered"``, ``"first-dead-lettered"``,
+        ``"first-lost"``; LookupError if there is none."""
+        from qsim.metrics.life import find
+
+        return find(self.numbers, message)
+
+    def timeline(self, message: str | int) -> pd.DataFrame:
+        """One message's life: a row an event."""
+        from qsim.metrics.frames import timeline
+
+        return timeline(self.numbers, self.find(message))
+
+    def story(self, message: str | int) -> list[str]:
+        """One message's life in sentences, with its leases as bars."""
+        from qsim.metrics.life import story
+
+        return story(self.numbers, self.find(message))
+
+    # --- judging ------------------------------------------------------------------------------------------------------
+
+    def verdicts(self) -> list[Verdict]:
+        """What the scenario expects, judged by this run."""
+        from qsim.claims.verdicts import verdicts
+
+        return verdicts(self.plan, [self.numbers])
+
+    def conservation(self) -> dict[str, Any]:
+        """Whether nothing appeared or disappeared."""
+        from qsim.claims.conservation import conservation
+
+        return conservation(self.numbers)
+
+    # --- for machines -------------------------------------------------------------------------------------------------
+
+    def json(self, metrics: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What ``qsim run --json`` prints; ``metrics`` are references to add."""
+        from qsim.metrics.numbers import summary
+
+        told = summary(self.numbers) | {reference: self[reference] for reference in metrics}
+        recording = self.recording
+        result = {
+            "scenario": self.plan.name,
+            "variant": self.plan.variant,
+            "seed": self.seed,
+            "replication": recording.replication,
+            "engine": ENGINE,
+            "duration_s": recording.ended / 1e9,
+            "messages": sum(int(told[f"{p.name}.sent total"] or 0) for p in self.plan.producers),
+            "wall_s": recording.wall_s,
+            "metrics": {name: _jsonable(value) for name, value in told.items()},
+            "expectations": [verdict.json() for verdict in self.verdicts()],
+            "conservation": self.conservation(),
+            "digest": self.digest,
+        }
+        return result if recording.stopped is None else result | {"stopped": recording.stopped}
+
+    def show(self) -> str:
+        """The run as text: queues, consumers, verdicts, digest."""
+        return "\n".join([*_heading(self), "", *_tables(self), *_judged(self), f"digest {self.digest}"])
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.plan.name}, seed {self.seed}>"
+
+
+def _jsonable(value: Any) -> Any:
+    """JSON has no infinity: what never happened says so."""
+    return "never" if value == float("inf") else value
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def _heading(run: Run) -> Iterator[str]:
+    from qsim.units import format_duration
+
+    recording = run.recording
+    variant = "" if run.plan.variant == "base" else f" {run.plan.variant}"
+    rows = len(recording.rows())
+    simulated, wall = format_duration(recording.ended), f"{recording.wall_s:.1f}s"
+    yield f"{run.plan.name}{variant}  {simulated} simulated in {wall}   seed {run.seed}   {rows:,} message events"
+    if recording.stopped is not None:
+        yield f"stopped early: {recording.stopped}"
+
+
+_QUEUE_COLUMNS = {
+    "visible": "visible at end",
+    "in flight": "in_flight at end",
+    "oldest": "oldest_age at end",
+    "received": "received at end",
+    "acked": "acked at end",
+    "wait p95": "wait p95",
+}
+_CONSUMER_COLUMNS = {
+    "count": "count at end",
+    "utilization": "utilization mean",
+    "throughput": "throughput mean",
+    "duplicates": "duplicates total",
+}
+
+
+def _tables(run: Run) -> Iterator[str]:
+    yield from _table(run, "queue", [q.name for q in run.plan.queues], _QUEUE_COLUMNS)
+    yield ""
+    yield from _table(run, "consumer", [c.name for c in run.plan.consumers], _CONSUMER_COLUMNS)
+    yield ""
+
+
+def _table(run: Run, kind: str, names: list[str], columns: Mapping[str, str]) -> Iterator[str]:
+    rows = [[kind, *columns], *([name, *(_said(run, f"{name}.{m}") for m in columns.values())] for name in names)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        yield (
+            " "
+            + f"{row[0]:<{widths[0]}}"
+            + "".join(f"  {cell:>{w}}" for cell, w in zip(row[1:], widths[1:], strict=True))
+        )
+
+
+def _said(run: Run, reference: str) -> str:
+    from qsim.claims.words import say
+    from qsim.scenario.reference import dimension, parse
+
+    exact = run.numbers.exact(reference)
+    return "-" if exact is None else say(exact, dimension(parse(reference)))
+
+
+def _judged(run: Run) -> Iterator[str]:
+    for verdict in run.verdicts():
+        yield from (f" {line}" for line in verdict.lines())
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def write(run: Run, folder: str | Path, metrics: tuple[str, ...] = ()) -> None:
+    """summary.json (as ``--json``), series.csv (every series on the sample grid), run.json (how to get it again)."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "summary.json", run.json(metrics))
+    table = series_table(run)
+    _write(folder / "series.csv", lambda target: table.to_csv(target, index=False))
+    _write_json(folder / "run.json", provenance(run))
+
+
+def series_table(run: Run) -> pd.DataFrame:
+    """Every series of every object on the sample grid, a column each."""
+    import pandas as pd
+
+    from qsim.metrics.numbers import series
+    from qsim.scenario.reference import METRICS, SERIES
+
+    names = run.numbers.names
+    references = [
+        f"{name}.{metric}"
+        for name, kind in names.kinds.items()
+        for metric, about in METRICS[kind].items()
+        if about.type == SERIES and not about.later
+    ]
+    columns = {reference: series(run.numbers, reference, run.plan.sample_every) for reference in references}
+    times = next(iter(columns.values()))[0]
+    return pd.DataFrame({"time_s": times, **{reference: values for reference, (_, values) in columns.items()}})
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """The resolved scenario, versions, seed and digest."""
+    from importlib.metadata import version
+
+    packages = ("numpy", "pandas", "simpy", "scipy")
+    return {
+        "scenario": run.plan.name,
+        "variant": run.plan.variant,
+        "seed": run.seed,
+        "replication": run.recording.replication,
+        "engine": ENGINE,
+        "digest": run.digest,
+        "stopped": run.recording.stopped,
+        "versions": {"qsim": __version__, "python": sys.version.split()[0], **{p: version(p) for p in packages}},
+        "document": None if run.scenario is None else run.scenario.document,
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    _write(path, lambda target: Path(target).write_text(text, encoding="utf-8"))
+
+
+def _write(path: Path, put: Callable[[str], object]) -> None:
+    """Write beside it and rename, so that nobody ever sees half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        put(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

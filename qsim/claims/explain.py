@@ -1,0 +1,244 @@
+"""Why an expectation failed: what happened (counters), because (the balance, or the message that decides it).
+
+It knows which counters and which message speak to which metric; every number comes from this run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from qsim.claims import whole_run
+from qsim.claims.words import say
+from qsim.kernel.journal import Kind
+from qsim.metrics import life, places, queues, workers
+from qsim.metrics.numbers import Numbers, values_in_window
+from qsim.scenario.plan import Constant, ConsumerPlan, Expectation, ProducerPlan
+from qsim.scenario.reference import PER_MESSAGE, RATE, SHARE, TIME, Reference, type_of
+from qsim.units import SECOND
+
+WIDTH = 15
+_BUSY = 0.99
+
+Array = Any
+
+
+def failure(expectation: Expectation, run: Numbers) -> list[str]:
+    """Indented lines: What happened, Because, See, and the author's own words."""
+    queue, producers, consumers = _about(expectation, run)
+    lines = [
+        *_headed("What happened", [*_flows(run, producers, consumers), *_busy(run, consumers), *_fates(run, queue)]),
+        *_headed("Because", _because(expectation, run, queue, producers, consumers)),
+        *_headed("See", _trace(expectation, run)),
+    ]
+    return [*lines, *(f"    {line}" for line in (expectation.otherwise or "").strip().splitlines())]
+
+
+def _headed(head: str, lines: Any) -> list[str]:
+    return [f"    {head if i == 0 else '':<{WIDTH}}{line}" for i, line in enumerate(lines)]
+
+
+def _about(expectation: Expectation, run: Numbers) -> tuple[int | None, list[ProducerPlan], list[ConsumerPlan]]:
+    """The queue, producers and consumers that the expectation is about."""
+    plan, names = run.plan, _objects(expectation)
+    queue = next((i for i, q in enumerate(plan.queues) if q.name in names), None)
+    producers = [p for p in plan.producers if p.name in names or p.to == queue]
+    consumers = [c for c in plan.consumers if c.name in names or queue in c.sources]
+    if queue is None and (consumers or producers):
+        queue = consumers[0].sources[0] if consumers else producers[0].to
+        producers = producers or [p for p in plan.producers if p.to == queue]
+        consumers = consumers or [c for c in plan.consumers if queue in c.sources]
+    if not names:
+        producers, consumers = list(plan.producers), list(plan.consumers)
+    return queue, producers, consumers
+
+
+def _objects(expectation: Expectation) -> set[str]:
+    if isinstance(expectation.that, Reference):
+        return {expectation.that.object}
+    value = expectation.value
+    name = value.get("queue") if isinstance(value, dict) else value
+    return {name} if isinstance(name, str) else set()
+
+
+# --- what happened ----------------------------------------------------------------------------------------------------
+
+
+def _flows(run: Numbers, producers: list[ProducerPlan], consumers: list[ConsumerPlan]) -> Iterator[str]:
+    lasted = min(run.plan.duration, run.recording.ended)
+    for producer in producers:
+        sent = run.exact(f"{producer.name}.sent at end") or 0
+        yield f"{producer.name} sent {sent:,} in {say(lasted, TIME)} ({say(sent * SECOND / max(lasted, 1), RATE)})"
+    for consumer in consumers:
+        rows = run.ledger.counts("consumer", (0, len(run.ledger.rows)))[consumer.index + 1]
+        received, effects = int(rows[Kind.RECEIVED]), int(rows[Kind.EFFECT])
+        rate = run.exact(f"{consumer.name}.throughput mean") or 0
+        yield f"{consumer.name} received {received:,}, with {effects:,} effects ({say(rate, RATE)})"
+
+
+def _busy(run: Numbers, consumers: list[ConsumerPlan]) -> Iterator[str]:
+    for consumer in consumers:
+        share = run.exact(f"{consumer.name}.utilization mean")
+        if share is not None:
+            yield f"{consumer.name} was busy {say(round(share, 4), SHARE)} of the time"
+
+
+_FATES = {
+    "lease_expired": "leases ended",
+    "nacked": "nacked",
+    "dead_lettered": "dead-lettered",
+    "expired": "expired",
+    "rejected": "rejected",
+    "dropped": "dropped",
+    "vanished": "vanished",
+    "purged": "purged",
+    "lost": "lost",
+}
+
+
+def _fates(run: Numbers, queue: int | None) -> Iterator[str]:
+    """What else became of messages, where anything did."""
+    if queue is None:
+        return
+    name = run.plan.queues[queue].name
+    counts = {word: run.exact(f"{name}.{metric} at end") for metric, word in _FATES.items()}
+    some = [f"{count:,} {word}" for word, count in counts.items() if count]
+    if some:
+        yield f"{name}: {', '.join(some)}"
+
+
+# --- because ----------------------------------------------------------------------------------------------------------
+
+
+def _because(
+    expectation: Expectation,
+    run: Numbers,
+    queue: int | None,
+    producers: list[ProducerPlan],
+    consumers: list[ConsumerPlan],
+) -> list[str]:
+    message = _decisive(expectation, run)
+    told = _balance(run, queue) if message is None else [_sentence(run, message)]
+    return [*told, *_capacity(run, producers, consumers)]
+
+
+def _sentence(run: Numbers, message: int) -> str:
+    told = life.summary_of(run, message)
+    times = {1: "once", 2: "twice"}.get(told["receives"], f"{told['receives']} times")
+    effects = {0: "no effect", 1: "one effect"}.get(told["effects"], f"{told['effects']} effects")
+    ended = f"; {told['ended']}" if told["ended"] else "; it is still there at the end"
+    return f"message {told['message']} was sent at {told['sent']} and received {times}, with {effects}{ended}"
+
+
+def _balance(run: Numbers, queue: int | None) -> Iterator[str]:
+    """What came less what left is what is there."""
+    if queue is None:
+        return
+    name = run.plan.queues[queue].name
+
+    def terms(metrics: tuple[str, ...]) -> list[str]:
+        counts = {m: run.exact(f"{name}.{m} at end") for m in metrics}
+        return [f"{count:,} {m.replace('_', ' ')}" for m, count in counts.items() if count]
+
+    came = terms(("accepted", "moved_in"))
+    left = terms(("acked", "dead_lettered", "moved_out", "expired", "dropped", "purged", "vanished"))
+    there = terms(("visible", "in_flight", "delayed", "deferred"))
+    if came:
+        equation = " - ".join([" + ".join(came), *left])
+        yield f"{name}: {equation} = {' + '.join(there) or 'nothing left'}"
+
+
+def _capacity(run: Numbers, producers: list[ProducerPlan], consumers: list[ConsumerPlan]) -> Iterator[str]:
+    """Where the consumers are always busy: what they can do against what arrives."""
+    arrives = sum(run.exact(f"{p.name}.rate mean") or 0 for p in producers)
+    for consumer in consumers:
+        busy = run.exact(f"{consumer.name}.utilization mean") or 0
+        if busy < _BUSY or not isinstance(consumer.service, Constant) or consumer.service.value == 0:
+            continue
+        slots = consumer.count * consumer.concurrency
+        can = slots * SECOND / consumer.service.value
+        yield (
+            f"{slots} x 1/{say(consumer.service.value, TIME)} = {say(can, RATE)} is all that {consumer.name} can do, "
+            f"and {say(arrives, RATE)} arrive: a difference of {say(arrives - can, RATE)}"
+        )
+
+
+# --- the message that decides -----------------------------------------------------------------------------------------
+
+
+def _trace(expectation: Expectation, run: Numbers) -> list[str]:
+    message = _decisive(expectation, run)
+    if message is None:
+        return []
+    plan, recording = run.plan, run.recording
+    variant = "" if plan.variant == "base" else f" --variant {plan.variant}"
+    seed = f" --seed {recording.seed}" if recording.seed != plan.seed else ""
+    replication = f" --replication {recording.replication}" if recording.replication != 1 else ""
+    name = life.message_name(plan, message)
+    return [f"qsim trace {plan.name} --message {name}{variant}{seed}{replication}"]
+
+
+def _decisive(expectation: Expectation, run: Numbers) -> int | None:
+    """The message that shows it best, if one does."""
+    dense = _of_claim(expectation, run) if expectation.that is None else _of_metric(expectation, run)
+    return None if dense is None else int(run.ledger.identity(np.array([dense]))[0])
+
+
+def _of_claim(expectation: Expectation, run: Numbers) -> int | None:
+    found = whole_run.CLAIMS[expectation.predicate](run, expectation.value).messages
+    return int(found[0]) if len(found) else None
+
+
+def _of_metric(expectation: Expectation, run: Numbers) -> int | None:
+    that = expectation.that
+    assert isinstance(that, Reference)
+    if type_of(that) == PER_MESSAGE:
+        return _extreme(expectation, that, run)
+    kind, item = run._item(that)
+    find = _FIRST.get((kind, that.metric))
+    return None if find is None else _first(find(run, item), run, that)
+
+
+def _extreme(expectation: Expectation, that: Reference, run: Numbers) -> int | None:
+    """The message with the largest value, or where more was expected, with the smallest."""
+    values = values_in_window(run, that)
+    if not len(values.value):
+        return None
+    pick = np.argmin if expectation.predicate in ("above", "at_least") else np.argmax
+    return int(values.dense[pick(values.value)])
+
+
+def _first(dense: Array, run: Numbers, that: Reference) -> int | None:
+    marked = run.marked(that)
+    found = dense if marked is None else dense[marked[dense]]
+    return int(found[0]) if len(found) else None
+
+
+def _rows(*kinds: Kind) -> Callable[[Numbers, int], Array]:
+    return lambda run, queue: run.ledger.select(*kinds, queue=queue, columns=("dense",)).dense
+
+
+def _moved_here(run: Numbers, queue: int) -> Array:
+    """Messages of a queue to which nobody sends."""
+    fed = run.ledger.select(*places.ENTERS, queue=queue, columns=("dense", "kind"))
+    return fed.dense if (fed.kind == Kind.MOVED_IN).all() else fed.dense[:0]
+
+
+_FIRST: dict[tuple[str, str], Callable[[Numbers, Any], Array]] = {
+    ("queue", "lost"): lambda run, queue: queues.lost(run.ledger, queue).dense,
+    ("queue", "out_of_order"): lambda run, queue: queues.out_of_order(run.ledger, queue).dense,
+    ("queue", "redelivered"): lambda run, queue: queues.redelivered(run.ledger, queue).dense,
+    ("queue", "dead_lettered"): _rows(Kind.DEAD_LETTERED),
+    ("queue", "lease_expired"): _rows(Kind.LEASE_ENDED),
+    ("queue", "expired"): _rows(Kind.EXPIRED),
+    ("queue", "dropped"): _rows(Kind.DROPPED),
+    ("queue", "vanished"): _rows(Kind.VANISHED),
+    ("queue", "rejected"): _rows(Kind.REJECTED),
+    ("queue", "moved_in"): _rows(Kind.MOVED_IN),
+    ("queue", "visible"): _moved_here,
+    ("queue", "depth"): _moved_here,
+    ("consumer", "duplicates"): lambda run, consumer: workers.duplicates(run.ledger, consumer).dense,
+}
+"""Of each metric that single messages speak to: those messages, the first first."""

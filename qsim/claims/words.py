@@ -1,0 +1,51 @@
+"""Numbers in the words of the trade: "2m 0s", "1,000/s", "4.5 %", "600,000".
+
+It knows dimensions and nothing of claims.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from qsim.scenario.reference import RATE, SHARE, TIME, Reference
+from qsim.units import SECOND, format_duration, format_rate, format_share
+
+
+def say(value: Any, dimension: str) -> str:
+    """A value as it is compared (times in ns), for people."""
+    if value is None:
+        return "no data"
+    if isinstance(value, Reference):
+        return value.text
+    if isinstance(value, float) and math.isinf(value):
+        return "never"
+    return _SAYS.get(dimension, _count)(value)
+
+
+def plain(value: Any, dimension: str) -> Any:
+    """A value for machines: seconds, numbers, the text of a reference."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Reference):
+        return value.text
+    if isinstance(value, tuple | list):
+        return [plain(part, dimension) for part in value]
+    number = value / SECOND if dimension == TIME else value
+    if isinstance(number, float) and not math.isfinite(number):
+        return None if math.isnan(number) else "never"
+    return number if isinstance(number, int) else float(number)
+
+
+def _count(value: Any) -> str:
+    number = float(value)
+    if number == round(number):
+        return f"{round(number):,}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
+def _rate(value: Any) -> str:
+    return f"{float(value):,.0f}/s" if abs(value) >= 1000 else format_rate(value)
+
+
+_SAYS = {TIME: format_duration, RATE: _rate, SHARE: format_share}
