@@ -77,9 +77,9 @@ class Scenario:
         """The scenario under one of its variants; "base" is the file itself."""
         return Scenario(self.loaded.with_changes(variant=name))
 
-    def variants(self) -> dict[str, Scenario]:
+    def variants(self) -> Variants:
         """The file itself as "base", and every variant."""
-        return {name: self.with_variant(name) for name in ("base", *self.loaded.variants)}
+        return Variants(self)
 
     def run(
         self,
@@ -98,6 +98,25 @@ class Scenario:
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name}{'' if self.variant == 'base' else ' ' + self.variant}>"
+
+
+class Variants(Mapping[str, Scenario]):
+    """Variants by name, each resolved when it is asked for: what one gets wrong does not stop the others."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._names = ("base", *scenario.loaded.variants)
+
+    def __getitem__(self, name: str) -> Scenario:
+        if name not in self._names:
+            raise KeyError(f"no variant is called '{name}'; there are: {', '.join(self._names)}")
+        return self._scenario.with_variant(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class Run:
