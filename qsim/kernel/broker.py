@@ -165,7 +165,7 @@ class Broker:
         if self._due < now:
             self._before(now)
         queue = delivery.message.queue
-        answer = queue.ack(now, delivery)
+        answer = queue.deletes.take(now) or queue.ack(now, delivery)
         self._look(now, queue)
         return answer
 
@@ -230,6 +230,7 @@ class Broker:
 
     def expire(self, now: Nanos, delivery: Delivery) -> None:
         """Let a lease end now, as time would."""
+        self._before(now)
         message = delivery.message
         if message.receipt == delivery.receipt and message.place is Place.LEASED:
             message.queue.expire(now, message)
@@ -275,10 +276,13 @@ class Broker:
             queue.end_leases(instant)
         for queue in queues:
             queue.end_timers(instant)
-        for queue in queues:
-            while (served := queue.serve(instant)) is not None:
-                credit, deliveries = served
-                self._made.append((credit, Deliveries(deliveries)))
+        visible: list[int] = []
+        while visible != (visible := [queue.visible for queue in queues]):
+            # Again while anything moves: a receive may send a used-up message to where another one waits.
+            for queue in queues:
+                while (served := queue.serve(instant)) is not None:
+                    credit, deliveries = served
+                    self._made.append((credit, Deliveries(deliveries)))
         for queue in queues:
             self._made += [(credit, Deliveries()) for credit in queue.end_waits(instant)]
 
@@ -288,7 +292,13 @@ class Broker:
             self.wake(now - 1)
 
     def _look(self, now: Nanos, queue: Queue) -> None:
-        """After a call on a queue: remember when time is next wanted."""
+        """After a call on a queue: remember when time is next wanted, there and where it may have moved messages."""
+        if queue.profile.dlq is not None:
+            self._look_everywhere(now)
+        else:
+            self._look_at(now, queue)
+
+    def _look_at(self, now: Nanos, queue: Queue) -> None:
         due = min(queue.leases.due, queue.timers.due, queue.expiries.due, queue.waits.due)
         if queue.waiting and queue.visible:
             due = now
@@ -297,7 +307,7 @@ class Broker:
 
     def _look_everywhere(self, now: Nanos) -> None:
         for queue in self.queues.values():
-            self._look(now, queue)
+            self._look_at(now, queue)
 
     # --- looking --------------------------------------------------------------------------------------------------------
 
