@@ -30,6 +30,8 @@ class Message:
     attributes: Mapping[str, str] | None = None
     payload: Any = None
     receives: int = 0
+    carried: int = 0
+    """Of ``receives``, those of the queues that it came from (SQS-28)."""
     receipt: int = 0
     arm: int = 0
     client: int = NOBODY

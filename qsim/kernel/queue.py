@@ -218,7 +218,7 @@ class Queue:
             message.retained_from = since
             ttl = retention if ttl is None else min(ttl, retention)
         if ttl is not None:
-            message.expires = since + ttl
+            message.expires = max(since + ttl, message.entered)  # a move may come after the end
             self.expiries.add(message.expires, message.rank, message)
 
     # --- capacity -----------------------------------------------------------------------------------------------------
@@ -238,10 +238,20 @@ class Queue:
         if not self.is_full(size):
             return _NONE
         if policy in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER):
-            while self.is_full(size) and (oldest := self.ready.drop_oldest()) is not None:
-                self._throw_out(now, oldest, policy)
+            self._drop_for(now, size, policy)
             return Cause.FULL if self.is_full(size) else _NONE
         return {Overflow.REJECT: Cause.FULL, Overflow.BLOCK: Cause.BLOCKED}.get(policy, _NONE)
+
+    def _drop_for(self, now: Nanos, size: int, policy: Overflow) -> None:
+        """The oldest go, as many as it takes, unless that could never be enough."""
+        capacity = self.profile.capacity
+        assert capacity is not None
+        if capacity.bytes is not None and size > capacity.bytes:
+            return
+        for _ in range(self.visible):  # not while it is full: two dead-letter queues of each other would never end
+            if not self.is_full(size) or (oldest := self.ready.drop_oldest()) is None:
+                return
+            self._throw_out(now, oldest, policy)
 
     def _shed(self, now: Nanos, arrived: Message) -> None:
         """drop-newest: the producer hears accepted, and the message goes."""
@@ -324,7 +334,7 @@ class Queue:
             message = ready.pop_at(choice) if choice else ready.pop()
             if message is None:
                 break
-            if self._most_at_receive is not None and message.receives >= self._most_at_receive:
+            if self._most_at_receive is not None and message.receives - message.carried >= self._most_at_receive:
                 self._release(message)
                 self._dead_letter(now, message, Cause.MAX_RECEIVES)
                 continue
@@ -430,9 +440,9 @@ class Queue:
 
     def take(self, now: Nanos, delivery: Delivery) -> None:
         """The application gets a delivery that its client had been pushed before."""
-        message = delivery.message
-        message.is_taken = True
-        self._journal.write(now, message.number, message.client, delivery.attempt, self.index, Kind.TAKEN)
+        message, receipt, attempt, client = delivery
+        message.is_taken = message.receipt == receipt and message.place is _LEASED
+        self._journal.write(now, message.number, client, attempt, self.index, Kind.TAKEN)
 
     # --- settle -------------------------------------------------------------------------------------------------------------
 
@@ -594,7 +604,8 @@ class Queue:
         self._expire_now(now, message)
 
     def _expire_now(self, now: Nanos, message: Message) -> None:
-        by_ttl = message.retained_from is None or message.expires != message.retained_from + (self.profile.retention or 0)
+        kept_until = None if message.retained_from is None else message.retained_from + (self.profile.retention or 0)
+        by_ttl = kept_until is None or message.expires is None or message.expires < kept_until
         why = Cause.TTL if by_ttl else Cause.RETENTION
         if self.profile.ttl_dead_letters and self.profile.dlq is not None:
             self._dead_letter(now, message, why)
@@ -617,7 +628,8 @@ class Queue:
         client, attempt = message.client, message.receives
         self._unlease(message)
         write = self._journal.write
-        if self._most_at_return is not None and attempt >= self._most_at_return and kind is not Kind.DUPLICATED:
+        most = self._most_at_return
+        if most is not None and attempt - message.carried >= most and kind is not Kind.DUPLICATED:
             write(now, message.number, client, attempt, self.index, kind, _LEASED)
             self._dead_letter(now, message, Cause.MAX_RECEIVES)
             return
@@ -717,9 +729,9 @@ class Queue:
             self._make_room(now, message.size)
         rank = self._next()
         moved = Message(message.number, self, rank, now)
-        moved.level, moved.group, moved.size = message.level, message.group, message.size
+        moved.level, moved.group, moved.size = min(message.level, self.profile.levels - 1), message.group, message.size
         moved.attributes, moved.payload = message.attributes, message.payload
-        moved.receives = receives
+        moved.receives = moved.carried = receives
         self.bytes += moved.size
         if self._expires:
             restarts = self.profile.retention_restarts or message.retained_from is None
@@ -727,12 +739,15 @@ class Queue:
         self.visible += 1
         self.ready.push(moved)
         self._journal.write(now, moved.number, NOBODY, receives, self.index, Kind.MOVED_IN, _READY, source)
+        if self.profile.capacity is not None:
+            self._shed(now, moved)
 
     def redrive(self, now: Nanos, to: Queue, limit: int | None = None) -> int:
         """Move visible messages to another queue, oldest first, as new ones behind what is there (SQS-29).
         Answers how many."""
         moved = 0
-        while (limit is None or moved < limit) and (message := self.ready.drop_oldest()) is not None:
+        limit = self.visible if limit is None else min(limit, self.visible)
+        while moved < limit and (message := self.ready.drop_oldest()) is not None:
             self._end(now, message, Kind.MOVED_OUT, _READY, to.index)
             message.retained_from = None
             to.arrive(now, message, self.index, 0)
