@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qsim.kernel.deadlines import Deadlines, Entry
 from qsim.kernel.journal import NOBODY, ROW, Cause, Kind, Place
 from qsim.kernel.message import Credit, Delivery, Message
-from qsim.kernel.profile import Grouping, OnCrash, Overflow, Profile, ReturnsTo, Stale
+from qsim.kernel.profile import OnCrash, Order, Overflow, Profile, ReturnsTo, Stale
 from qsim.kernel.ready import Groups, lanes_for
 from qsim.kernel.throttle import Bucket
 from qsim.units import MILLISECOND, Nanos
@@ -326,7 +326,8 @@ class Queue:
 
     def _pick(self, now: Nanos, limit: int, choice: int) -> list[Message]:
         """The messages that go next.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
-        ready, picked, profile = self.ready, [], self.profile
+        ready, profile = self.ready, self.profile
+        picked: list[Message] = []
         if profile.max_in_flight is not None:
             limit = min(limit, profile.max_in_flight - self.in_flight)
         ready.begin()
@@ -441,7 +442,8 @@ class Queue:
     def take(self, now: Nanos, delivery: Delivery) -> None:
         """The application gets a delivery that its client had been pushed before."""
         message, receipt, attempt, client = delivery
-        message.is_taken = message.receipt == receipt and message.place is _LEASED
+        if message.receipt == receipt and message.place is _LEASED:
+            message.is_taken = True
         self._journal.write(now, message.number, client, attempt, self.index, Kind.TAKEN)
 
     # --- settle -------------------------------------------------------------------------------------------------------------
@@ -729,7 +731,9 @@ class Queue:
             self._make_room(now, message.size)
         rank = self._next()
         moved = Message(message.number, self, rank, now)
-        moved.level, moved.group, moved.size = min(message.level, self.profile.levels - 1), message.group, message.size
+        moved.level, moved.group, moved.size = message.level, message.group, message.size
+        if self.profile.order is Order.PRIORITY:
+            moved.level = min(message.level, self.profile.levels - 1)
         moved.attributes, moved.payload = message.attributes, message.payload
         moved.receives = moved.carried = receives
         self.bytes += moved.size

@@ -11,8 +11,8 @@ Every lane has the same verbs: ``push`` (a new message), ``put_back`` (a returne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
-from heapq import heappop, heappush
+from collections.abc import Hashable, Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from qsim.kernel.journal import Place
@@ -99,12 +99,34 @@ class Fifo:
                 yield message
 
 
+class Oldest:
+    """By rank, for who drops the oldest.  What is no longer ready is passed over, and swept out when it is most."""
+
+    def __init__(self, messages: Iterable[Message] = ()) -> None:
+        self._heap = [(message.rank, message) for message in messages]
+        self._sweep_at = max(1024, 2 * len(self._heap))
+        heapify(self._heap)
+
+    def add(self, message: Message) -> None:
+        heappush(self._heap, (message.rank, message))
+        if len(self._heap) > self._sweep_at:
+            self.__init__(self)  # type: ignore[misc]
+
+    def front(self) -> Message | None:
+        while self._heap and self._heap[0][1].place is not _READY:
+            heappop(self._heap)
+        return self._heap[0][1] if self._heap else None
+
+    def __iter__(self) -> Iterator[Message]:
+        return (message for _, message in self._heap if message.place is _READY)
+
+
 class Lifo(Fifo):
     """The newest first.  ``_old`` holds the returned ones the other way round, for who drops the oldest."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._old: list[tuple[int, Message]] = []
+        self._old = Oldest()
 
     def pop(self) -> Message | None:
         line = self._line
@@ -131,7 +153,7 @@ class Lifo(Fifo):
 
     def put_back(self, message: Message) -> None:
         heappush(self._back, (-message.rank, message))
-        heappush(self._old, (message.rank, message))
+        self._old.add(message)
 
     def pop_at(self, choice: int) -> Message | None:
         passed = [message for _ in range(choice + 1) if (message := self.pop()) is not None]
@@ -140,15 +162,12 @@ class Lifo(Fifo):
         return passed[-1] if passed else None
 
     def drop_oldest(self) -> Message | None:
-        line, old = self._line, self._old
-        while old or line:
-            if old and (not line or old[0][0] < line[0].rank):
-                message = heappop(old)[1]
-            else:
-                message = line.popleft()
-            if message.place is _READY:
-                return message
-        return None
+        line, returned = self._line, self._old.front()
+        while line and line[0].place is not _READY:
+            line.popleft()
+        if line and (returned is None or line[0].rank < returned.rank):
+            return line.popleft()
+        return returned  # it stays in both heaps, and is passed over there
 
     def __iter__(self) -> Iterator[Message]:
         yield from (m for m in self._first if m.place is _READY)
@@ -229,9 +248,13 @@ class Groups:
         self._look_ahead = look_ahead
         self._seen: set[Message] | None = None if look_ahead is None else set()
         self._beyond: deque[Message] = deque()
+        self._old: Oldest | None = None
+        """Made at the first drop."""
 
     def push(self, message: Message) -> None:
-        if self._seen is not None:
+        if self._old is not None:
+            self._old.add(message)
+        if self._seen is not None and message not in self._seen:
             assert self._look_ahead is not None
             if len(self._seen) >= self._look_ahead:
                 self._beyond.append(message)
@@ -239,11 +262,7 @@ class Groups:
             self._seen.add(message)
         self._offer(message)
 
-    def put_back(self, message: Message) -> None:
-        self._offer(message)
-
-    def put_first(self, message: Message) -> None:
-        self._offer(message)
+    put_back = put_first = push
 
     def begin(self) -> None:
         """A new receive: it may take several of one group, an older one's group is blocked."""
@@ -272,11 +291,14 @@ class Groups:
         return self.pop()
 
     def drop_oldest(self) -> Message | None:
-        self.begin()
-        message = self.pop()
-        if message is not None:
-            self.release(message)
-        return message
+        """Its group may be blocked: who drops it delivers nothing.  The lanes find out when it comes up."""
+        if self._old is None:
+            self._old = Oldest(self)
+        return self._old.front()
+
+    def is_searched(self, message: Message) -> bool:
+        """Whether it stands within the look-ahead."""
+        return self._seen is None or message in self._seen
 
     def release(self, message: Message) -> None:
         """A message that was popped is out no more, whatever becomes of it."""
