@@ -207,7 +207,7 @@ def test_what_is_not_in_use_is_forgotten():
     shop, worker = producer(), consumer()
     luck = luck_of([shop], [worker])
     tracemalloc.start()
-    for k in range(500_000):
+    for k in range(200_000):
         luck.attempt(worker, k, 1)
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
