@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qsim.metrics import counters, queues
+from qsim.metrics import counters, ends
 from qsim.metrics.ledger import NEVER
 from qsim.metrics.numbers import Numbers
 from qsim.sim.recording import Recording
@@ -34,7 +34,8 @@ def conservation(recording: Recording | Numbers) -> dict[str, Any]:
 def _queue(numbers: Numbers, queue: int) -> dict[str, int]:
     ledger = numbers.ledger
     counts = {name: counters.of_queue(ledger, queue, name, _ALWAYS) for name in (*IN, *OUT)}
-    return counts | {name: queues.level_at_end(ledger, queue, name) for name in LEVELS}
+    held = ends.levels(ledger, queue)
+    return counts | {name: held[name] for name in LEVELS}
 
 
 def _producer(numbers: Numbers, producer: Any) -> dict[str, int]:

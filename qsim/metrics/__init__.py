@@ -8,6 +8,7 @@ nanoseconds inside; what leaves for people (``Numbers.value``, frames, series) i
     steps     functions of time: levels, ages, rates; their statistics
     queues    what happened in a queue: levels, oldest age, values a message
     workers   what consumers did: busy slots, live processes, effects, calls
+    ends      how things stand when the run stops, without their history
     counters  every counter as rows, or as moments
     numbers   references answered
     frames    pandas tables

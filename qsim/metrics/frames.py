@@ -17,6 +17,7 @@ from qsim.metrics.ledger import NUMBER_BITS, PROCESS_BITS, Ledger, firsts
 from qsim.metrics.life import Row, rows_of, rows_of_each
 from qsim.metrics.naming import message_name, process_name
 from qsim.metrics.numbers import Numbers
+from qsim.metrics.steps import distinct
 from qsim.units import SECOND
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _events(numbers: Numbers) -> pd.DataFrame:
     client = rows["client"].astype(np.int64)
     of_process = (client >= 0) & (kind < Kind.FIRED)
     moves = np.isin(kind, list(places.MOVES))
-    to = np.where(moves, places.destination(rows), -1)
+    to = np.where(moves, places.sides(rows)[1], -1)
     no_cause = np.isin(kind, [*_WITH_PLACE, *_FROM_PLACE])
     return pd.DataFrame(
         {
@@ -291,7 +292,7 @@ def _queue(numbers: Numbers, item: Any) -> pd.DataFrame:
 
     ledger, queue = numbers.ledger, numbers.plan.queues.index(item)
     levels = {name: queues.level(ledger, queue, name) for name in places.LEVELS}
-    times = np.unique(np.concatenate([[0], *(level.times for level in levels.values())])).astype(np.int64)
+    times = distinct(np.concatenate([[0], *(level.times for level in levels.values())])).astype(np.int64)
     columns = {name: level.over(times).astype(np.int64) for name, level in levels.items()}
     age = queues.oldest_age(ledger, queue).over(times) / SECOND
     return pd.DataFrame({"time_s": times / SECOND, **columns, "oldest_age_s": age})
@@ -302,7 +303,7 @@ def _consumer(numbers: Numbers, item: Any) -> pd.DataFrame:
 
     ledger = numbers.ledger
     count, busy = workers.count(ledger, item), workers.busy(ledger, item)
-    times = np.unique(np.concatenate([[0], count.times, busy.times])).astype(np.int64)
+    times = distinct(np.concatenate([[0], count.times, busy.times])).astype(np.int64)
     live = count.over(times).astype(np.int64)
     at_work = busy.over(times).astype(np.int64)
     slots = live * item.concurrency

@@ -8,7 +8,7 @@ read in chunks, so that only what is asked for is ever copied; they are in the o
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -40,6 +40,7 @@ class Ledger:
         self.kinds = np.ascontiguousarray(self.rows["kind"])
         self.ended: Nanos = recording.ended
         self._counts: dict[tuple[str, int, int], Array] = {}
+        self._remembered: dict[str, Any] = {}
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,12 @@ class Ledger:
         if key not in self._counts:
             self._counts[key] = self._count(by, span)
         return self._counts[key]
+
+    def remember(self, what: str, make: Callable[[Ledger], Any]) -> Any:
+        """Something small, worked out once."""
+        if what not in self._remembered:
+            self._remembered[what] = make(self)
+        return self._remembered[what]
 
     def _count(self, by: str, span: tuple[int, int]) -> Array:
         size = 1 + {"queue": len(self.plan.queues), "producer": self.producers, "consumer": 1 << 11}[by]

@@ -15,6 +15,7 @@ import numpy as np
 
 from qsim.kernel.journal import Kind
 from qsim.metrics import counters, queues, workers
+from qsim.metrics.ends import AT_END
 from qsim.metrics.ledger import NEVER, Ledger
 from qsim.metrics.places import LEVELS
 from qsim.metrics.steps import Function, Rate, Steps, from_changes, greatest, least, mean, percentile, share
@@ -242,14 +243,23 @@ SHARE_OF = {"queue": "received", "producer": "sent", "consumer": "effects"}
 
 
 def _series(numbers: Numbers, reference: Reference) -> Number | None:
-    function, statistic = numbers.function(reference), reference.statistic
+    statistic = reference.statistic
     if statistic is None and reference.from_ is None:
-        at_end = reference.at in (None, END)
-        return function.at(numbers.recording.ended if at_end else int(reference.at or 0))
+        return _at(numbers, reference)
+    function = numbers.function(reference)
     start, end = numbers.time_window(reference, isinstance(function, Rate) or statistic not in ("min", "max"))
     if isinstance(function, Rate) and statistic in (None, "mean"):
         return function.count(start, end) * SECOND / (end - start) if end > start else None
     return _OF_PIECES[statistic or "mean"](function.pieces(start, end))
+
+
+def _at(numbers: Numbers, reference: Reference) -> Number | None:
+    """The state at a time, or at the end."""
+    kind, item = numbers._item(reference)
+    at_end = reference.at in (None, END)
+    if at_end and reference.label is None and (kind, reference.metric) in AT_END:
+        return AT_END[kind, reference.metric](numbers.ledger, item)
+    return numbers.function(reference).at(numbers.recording.ended if at_end else int(reference.at or 0))
 
 
 _OF_PIECES: dict[str, Callable[[Any], Number | None]] = {
@@ -319,7 +329,7 @@ _ANSWERS: dict[str, Callable[[Numbers, Reference], Number | None]] = {
 def summary(recording: Recording | Numbers) -> dict[str, Number | None]:
     """Every counter, and the end value of every series."""
     numbers = recording if isinstance(recording, Numbers) else Numbers(recording)
-    return {text: _at_end(numbers, text) for text in summary_references(numbers.names)}
+    return {text: numbers.value(text) for text in summary_references(numbers.names)}
 
 
 def summary_references(names: Names) -> list[str]:
@@ -331,15 +341,6 @@ def summary_references(names: Names) -> list[str]:
         for metric, about in METRICS[kind].items()
         if about.type in endings and not about.later
     ]
-
-
-def _at_end(numbers: Numbers, text: str) -> Number | None:
-    """A level at the end needs no history."""
-    reference = parse(text)
-    kind, item = numbers._item(reference)
-    if kind == "queue" and reference.metric in LEVELS:
-        return queues.level_at_end(numbers.ledger, item, reference.metric)
-    return numbers.value(reference)
 
 
 def series(recording: Recording | Numbers, reference: Reference | str, every: Nanos) -> tuple[Array, Array]:

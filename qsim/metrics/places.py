@@ -69,9 +69,9 @@ def change(rows: Array, table: Array) -> Array:
     return table[_side(rows, 1)] - table[_side(rows, 0)]
 
 
-def destination(rows: Array) -> Array:
-    """The place in which each row leaves its message."""
-    return _side(rows, 1)
+def sides(rows: Array) -> tuple[Array, Array]:
+    """The place from which and to which each row moves its message."""
+    return _side(rows, 0), _side(rows, 1)
 
 
 def _side(rows: Array, side: int) -> Array:

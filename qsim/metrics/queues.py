@@ -45,12 +45,6 @@ def level(ledger: Ledger, queue: int, name: str, marked: Array | None = None) ->
     return from_changes(np.concatenate(times), np.concatenate(changes))
 
 
-def level_at_end(ledger: Ledger, queue: int, name: str) -> int:
-    """The level when the run stops, without its history."""
-    table = places.inside(places.LEVELS[name])
-    return sum(int(places.change(part, table).sum()) for _, part in ledger.scan(*places.MOVES, queue=queue))
-
-
 def oldest_age(ledger: Ledger, queue: int, marked: Array | None = None) -> Ages:
     """Since when the oldest visible message has been in this queue, over time."""
     moves = _moves(ledger, queue, places.LEVELS["visible"], marked)

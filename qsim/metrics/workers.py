@@ -41,7 +41,7 @@ def live_slots(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
 
 def busy(ledger: Ledger, consumer: ConsumerPlan, marked: Array | None = None) -> Steps:
     """Slots at work (on the marked messages)."""
-    starts, ends = _attempts(ledger, consumer)
+    starts, ends = attempts(ledger, consumer)
     if marked is not None:
         starts, ends = _only(starts, marked[starts.dense]), _only(ends, marked[ends.dense])
     return _slots(starts, ends)
@@ -54,7 +54,7 @@ def _slots(starts: SimpleNamespace, ends: SimpleNamespace) -> Steps:
     return from_changes(times[order], changes[order])
 
 
-def _attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, SimpleNamespace]:
+def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, SimpleNamespace]:
     """Starts of work and their ends, one end an attempt: a crash after the effect ends nothing any more."""
     columns = ("time", "dense", "attempt", "kind", "client", "position", "queue")
     began = Kind.STARTED if consumer.buffers else Kind.RECEIVED
@@ -76,7 +76,7 @@ def _attempt(rows: SimpleNamespace) -> Array:
 
 def busy_with_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
     """Slots at work on a message that is poison when its work begins."""
-    starts, ends = _attempts(ledger, consumer)
+    starts, ends = attempts(ledger, consumer)
     starts, ends = _only(starts, ledger.poison[starts.dense]), _only(ends, ledger.poison[ends.dense])
     order = np.argsort(key(starts.dense, starts.position))
     starts = _only(starts, order)
@@ -95,12 +95,17 @@ def _healed_at(ledger: Ledger) -> Array:
     return healed
 
 
+def _share(used: Array, live: Array) -> Array:
+    """Undefined where there is nothing to share."""
+    return np.where(live > 0, used / live, np.nan)
+
+
 def utilization(ledger: Ledger, consumer: ConsumerPlan, marked: Array | None = None) -> Steps:
-    return combine(lambda b, live: b / live, busy(ledger, consumer, marked), live_slots(ledger, consumer))
+    return combine(_share, busy(ledger, consumer, marked), live_slots(ledger, consumer))
 
 
 def time_on_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
-    return combine(lambda b, live: b / live, busy_with_poison(ledger, consumer), live_slots(ledger, consumer))
+    return combine(_share, busy_with_poison(ledger, consumer), live_slots(ledger, consumer))
 
 
 def idle_while_work_waits(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
@@ -108,7 +113,7 @@ def idle_while_work_waits(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
     waiting = [level(ledger, queue, "visible") for queue in consumer.sources]
 
     def idle(b: Array, live: Array, *visible: Array) -> Array:
-        return np.where(sum(visible) > 0, (live - b) / live, np.where(live > 0, 0.0, np.nan))
+        return np.where((live > 0) & (sum(visible) == 0), 0.0, 1 - _share(b, live))
 
     return combine(idle, busy(ledger, consumer), live_slots(ledger, consumer), *waiting)
 
