@@ -218,7 +218,8 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     slots = consumer.count * consumer.concurrency
     if _keeps_up(arriving, slots, mean, _even(scenario, queue) and isinstance(service, plan.Constant)):
         return
-    text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} finish"
+    finish = "finishes" if consumer.count == 1 else "finish"
+    text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} {finish}"
     said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
              _enough(arriving, mean, consumer.concurrency), of_key=True)  # fmt: skip
 

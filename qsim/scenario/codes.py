@@ -88,7 +88,8 @@ _ROWS = (
          "Azure Service Bus prefetch", "09"),
     Code("A110", "`max_receives: 1`", "One lost delivery or one crash dead-letters a healthy message.",
          "SQS FIFO documentation", "04"),
-    Code("A111", "poison, or a consumed queue, without a dlq", "What always fails is retried for ever.", "SQS-24", "04"),
+    Code("A111", "poison, or a consumed queue, without a dlq", "What always fails is retried for ever; said of queues "
+         "whose messages can fail.", "SQS-24", "04"),
     Code("A120", "a redrive without a rate", "All of the dead-letter queue arrives at once, on top of the traffic.",
          "SQS-29", "04"),
     Code("A130", "the drain gave up", "What was left could not be worked off in the time given.", lesson="10"),

@@ -28,7 +28,7 @@ def bundled() -> dict[str, Path]:
     """The bundled scenarios by name: in the package where it is installed, beside it in a checkout."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0])
     paths = [path for inside in _INSIDE for path in sorted((folder / inside).glob("*.yaml"))]
-    return {path.stem: path for path in reversed(paths)}
+    return dict(sorted((path.stem, path) for path in paths))
 
 
 def scenario_file(target: str | Path) -> Path:

@@ -38,9 +38,9 @@ class Loaded:
     breaks: list[dict[str, Any]]
     path: FilePath | None
     model: model.Scenario
-    _base: Document = field(repr=False)
+    base: Document = field(repr=False)
     _overrides: tuple[Override, ...] = field(repr=False)
-    _folder: FilePath = field(repr=False)
+    folder: FilePath = field(repr=False)
 
     def with_changes(
         self, changes: Mapping[str, Any] | None = None, *, variant: str | None = None, seed: int | None = None
@@ -49,7 +49,7 @@ class Loaded:
         more = [_python_override(path, value) for path, value in (changes or {}).items()]
         chosen = self.plan.variant if variant is None else variant
         overrides = (*self._overrides, *more, *_seed_override(seed))
-        return _finish(self._base, chosen, overrides, self._folder, self.path, what_ifs=False)
+        return _finish(self.base, chosen, overrides, self.folder, self.path, what_ifs=False)
 
 
 def read(
@@ -186,9 +186,9 @@ def _finish(
         breaks=list(scenario.breaks or []),
         path=path,
         model=scenario,
-        _base=base,
+        base=base,
         _overrides=overrides,
-        _folder=folder,
+        folder=folder,
     )
 
 

@@ -44,7 +44,8 @@ def check(
         ]
     if advise and scenario is not None:
         said.problems += advice.check(document, scenario, folder)
-    return said.problems
+    never = {problem.place for problem in said.problems if problem.code == "Q025"}
+    return [problem for problem in said.problems if problem.code != "Q040" or problem.place not in never]
 
 
 def _by_rules(document: Document, scenario: model.Scenario, folder: FilePath) -> list[Problem]:
@@ -215,14 +216,13 @@ def _one_of(said: Said, path: Path, given: Any, keys: tuple[str, ...]) -> None:
 def _expect(said: Said, path: Path, given: Any) -> None:
     if not isinstance(given, dict):
         return
-    if _has(given, "that"):
-        predicates = tuple(key for key in _PREDICATES if not (key == "of" and not _has(given, "within")))
-        _one_of(said, path, given, predicates)
-        for key in _CLAIMS:
-            if _has(given, key):
-                said.say("Q021", f"{key} is about the whole run: not together with that", (*path, key), of_key=True)
-        return
     claims = [key for key in _CLAIMS if _has(given, key)]
+    if _has(given, "that"):
+        for key in claims:
+            said.say("Q021", f"{key} is about the whole run: not together with that", (*path, key), of_key=True)
+        if not claims and not (_has(given, "within") and not any(_has(given, key) for key in _PREDICATES)):
+            _one_of(said, path, given, _PREDICATES)
+        return
     for key in _PREDICATES:
         if _has(given, key):
             said.say("Q016", f"{key}: says nothing without that: METRIC", (*path, key), of_key=True)
@@ -371,7 +371,12 @@ def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
 # --- what a later release brings -------------------------------------------------------------------------------------
 
 SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo")
-_ANY: Callable[[Any], bool] = lambda value: value is not None
+
+
+def _given(value: Any) -> bool:
+    return value is not None
+
+
 _LATER: dict[str, Callable[[Any], bool]] = {
     "topics": bool,
     "dependencies": bool,
@@ -379,23 +384,23 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "run.warmup": lambda value: value == "auto",
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
-    "queues.*.latency": _ANY,
+    "queues.*.latency": _given,
     "queues.*.durability": lambda value: value not in (None, "durable"),
-    **{f"queues.*.broker.{key}": _ANY for keys in _BROKER.values() for key in keys if key not in _BROKER["sqs-fifo"]},
-    "producers.*.trace": _ANY,
-    "producers.*.clients": _ANY,
-    "producers.*.bursts": _ANY,
-    "producers.*.slow_down": _ANY,
-    "producers.*.request_reply": _ANY,
-    "producers.*.message.key": _ANY,
-    "consumers.*.handler": _ANY,
-    "consumers.*.uses": _ANY,
-    "consumers.*.emits": _ANY,
-    "consumers.*.autoscale": _ANY,
-    **{f"consumers.*.client.{key}": _ANY for keys in _CLIENT.values() for key in keys if key != "ack_batch"},
-    "alerts.*.do": _ANY,
-    "timeline.*.slow": _ANY,
-    "timeline.*.restart": _ANY,
+    **{f"queues.*.broker.{key}": _given for keys in _BROKER.values() for key in keys if key not in _BROKER["sqs-fifo"]},
+    "producers.*.trace": _given,
+    "producers.*.clients": _given,
+    "producers.*.bursts": _given,
+    "producers.*.slow_down": _given,
+    "producers.*.request_reply": _given,
+    "producers.*.message.key": _given,
+    "consumers.*.handler": _given,
+    "consumers.*.uses": _given,
+    "consumers.*.emits": _given,
+    "consumers.*.autoscale": _given,
+    **{f"consumers.*.client.{key}": _given for keys in _CLIENT.values() for key in keys if key != "ack_batch"},
+    "alerts.*.do": _given,
+    "timeline.*.slow": _given,
+    "timeline.*.restart": _given,
 }
 
 

@@ -25,7 +25,7 @@ class Shape(BaseModel):
     """Unknown keys are errors, and nothing is converted silently."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, defer_build=True, arbitrary_types_allowed=True, validate_default=False
+        extra="forbid", frozen=True, strict=True, defer_build=True, arbitrary_types_allowed=True, validate_default=True
     )
 
     @model_validator(mode="before")
@@ -172,7 +172,10 @@ Value = Annotated[Any, _read(_plain_value), _schema(["string", "number"])]
 Prefetch = Annotated[int, _read(_prefetch), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1},
                                                                      {"const": "unlimited"}]})]  # fmt: skip
 TimeOrNever = Annotated[int | None, _read(_never), _time_or("never")]
-OneTime = Literal[True]
+OnlyTrue = Literal[True]
+FixPoison = Annotated[
+    bool | str, _read(_true_or_name), WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]})
+]
 
 
 # --- one of several shapes -------------------------------------------------------------------------------------------
@@ -263,9 +266,14 @@ class TimeMap(Shape):
 Time = Annotated[Annotated[Duration, PLAIN] | Annotated[TimeMap, MAP], PlainOrMap]
 
 
-def key(text: str, default: Any = None, *, name: str | None = None, shown: str | None = None) -> Any:
-    """An optional key: what it means, and its default in words where that is not a value of the format."""
-    extra: Any = {"x-default": shown} if shown else None
+def key(
+    text: str, default: Any = None, *, name: str | None = None, shown: str | None = None, ours: bool = False
+) -> Any:
+    """An optional key: what it means, its default as one would write it, or in words where it is no such value.
+
+    ``ours``: the default is our choice; the format leaves it open.
+    """
+    extra: Any = {"x-default": shown} if shown else {"x-origin": "ours"} if ours else None
     return Field(default=default, description=text, alias=name, json_schema_extra=extra)
 
 
@@ -281,7 +289,7 @@ class Precision(Shape):
 
     metric: Metric = needed("the metric that is to be known")
     within: Share = needed("half of the interval, as a share of the mean")
-    confidence: Share = key("of the interval", Fraction(95, 100))
+    confidence: Share = key("of the interval", "95%")
     min: Positive = key("replications at least", 5)
     max: Positive = key("replications at most", 200)
 
@@ -294,7 +302,7 @@ class Run(Shape):
     replications: Annotated[Annotated[Positive, PLAIN] | Annotated[Precision, MAP], PlainOrMap] = key(
         "a count, or stop at a relative precision", 1
     )
-    sample_every: SomeTime = key("grid of the time series", units.SECOND)
+    sample_every: SomeTime = key("grid of the time series", "1s")
     drain: Annotated[bool | int, _read(_drain), _time_or(True, False)] = key(
         "after the producers stop: until empty (true: at most 10 x duration), or at most this long", False
     )
@@ -345,12 +353,12 @@ class Fifo(Shape):
 class Imperfections(Shape):
     """Shares of calls or messages at which real brokers and networks differ from the textbook."""
 
-    duplicate_delivery: Share = key("delivered again though nothing failed", Fraction(0))
-    reorder: Share = key("received before its turn", Fraction(0))
-    lose_send: Share = key("the request never arrives", Fraction(0))
-    lose_reply: Share = key("accepted, but the producer does not hear it", Fraction(0))
-    lose_ack: Share = key("the ack never arrives", Fraction(0))
-    empty_receive: Share = key("a receive finds nothing though something waits", Fraction(0))
+    duplicate_delivery: Share = key("delivered again though nothing failed", 0)
+    reorder: Share = key("received before its turn", 0)
+    lose_send: Share = key("the request never arrives", 0)
+    lose_reply: Share = key("accepted, but the producer does not hear it", 0)
+    lose_ack: Share = key("the ack never arrives", 0)
+    empty_receive: Share = key("a receive finds nothing though something waits", 0)
 
 
 class Latency(Shape):
@@ -460,11 +468,11 @@ class Retry(Shape):
     """How long to wait before the next try."""
 
     attempts: Positive | None = key("tries in all", shown="no end")
-    backoff: Literal["none", "fixed", "exponential"] = key("how the wait grows", "exponential")
-    first: Duration = key("the first wait", units.SECOND)
-    factor: Number = key("each wait is this much longer", Fraction(2))
+    backoff: Literal["none", "fixed", "exponential"] = key("how the wait grows", "exponential", ours=True)
+    first: Duration = key("the first wait", "1s", ours=True)
+    factor: Number = key("each wait is this much longer", 2, ours=True)
     max: Duration | None = key("the longest wait", shown="none")
-    jitter: Literal["none", "full", "equal"] = key("how much of the wait is random", "none")
+    jitter: Literal["none", "full", "equal"] = key("how much of the wait is random", "none", ours=True)
     budget: Share | None = key("share of first tries that retries may add", shown="none")
 
 
@@ -490,7 +498,7 @@ class Groups(Shape):
     """Message groups; ``skew`` is Zipf's exponent."""
 
     keys: Positive = needed("how many groups")
-    skew: Number = key("Zipf's exponent, 0 = uniform", Fraction(0))
+    skew: Number = key("Zipf's exponent, 0 = uniform", 0)
 
 
 class PoisonBurst(Shape):
@@ -498,7 +506,7 @@ class PoisonBurst(Shape):
 
     first: Positive = needed("how many messages")
     from_: Duration = key("the first at or after", 0, name="from")
-    every: Duration = key("the next ones", units.SECOND)
+    every: Duration = key("the next ones", "1s", ours=True)
 
 
 class DedupKeys(Shape):
@@ -508,7 +516,7 @@ class DedupKeys(Shape):
 class Message(Shape):
     """What each message is like."""
 
-    size: Size = key("bytes", 1024)
+    size: Size = key("bytes", "1KiB")
     priority: (
         Annotated[Annotated[Name, PLAIN] | Annotated[dict[str, Share], MAP], PlainOrMap] | None
     ) = key("a name, or {name: share}", shown="the last")  # fmt: skip
@@ -583,7 +591,7 @@ class Producer(Shape):
     on_reject: (
         Annotated[Annotated[Literal["drop", "block"], PLAIN] | Annotated[Retry, MAP], PlainOrMap]
     ) = key("drop, block, or a retry policy", "drop")  # fmt: skip
-    timeout: SomeTime = key("an answer is awaited this long", units.SECOND)
+    timeout: SomeTime = key("an answer is awaited this long", "1s")
     clients: Clients | None = key("closed loop instead of rate", shown="none")
     bursts: Bursts | None = key("sends at rate only while on", shown="none")
     slow_down: SlowDown | None = key("sends less while a queue is long", shown="none")
@@ -624,8 +632,8 @@ class Remember(Shape):
 class Failures(Shape):
     """What goes wrong, as shares of attempts."""
 
-    error: Share = key("ends its work in an error", Fraction(0))
-    crash: Share = key("takes its whole process down", Fraction(0))
+    error: Share = key("ends its work in an error", 0)
+    crash: Share = key("takes its whole process down", 0)
     crash_at: Literal["working", "after-effect", "before-ack"] = key("where a crash strikes", "working")
     restart_after: Time = key("the process is back", 0)
     on_error: Literal["nack", "reject", "wait-for-timeout"] = key("what an error does with the message", "nack")
@@ -754,9 +762,7 @@ class Event(Shape):
     restart: Name | None = key("a broker's queue goes away for a while")
     redrive: RedriveEvent | None = key("moves messages back")
     purge: Name | None = key("empties a queue")
-    fix_poison: Annotated[
-        Any, _read(_true_or_name), WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]})
-    ] = key("heals poison: true, or in one queue")
+    fix_poison: FixPoison | None = key("heals poison: true, or in one queue")
 
 
 class Do(Shape):
@@ -770,7 +776,7 @@ class Alert(Shape):
     above: Value | None = key("fires above this")
     below: Value | None = key("fires below this")
     for_: Duration = key("once it has held this long", 0, name="for")
-    window: SomeTime = key("counters and percentiles over the last", units.MINUTE)
+    window: SomeTime = key("counters and percentiles over the last", "1m")
     severity: Literal["info", "warn", "page"] = key("who is told", "warn")
     do: Do | None = key("the operational response")
 
@@ -785,7 +791,7 @@ class InOrder(Shape):
 
 class Little(Shape):
     queue: Name = needed("a queue")
-    within: Share = key("of L = lambda W", Fraction(2, 100))
+    within: Share = key("of L = lambda W", "2%", ours=True)
 
 
 class Expect(Shape):
@@ -801,7 +807,7 @@ class Expect(Shape):
     within: Share | None = key("this near to `of`, or to `grows_at`")
     of: Value | None = key("what `within` is measured from")
     grows_at: Rate | None = key("slope of a series")
-    no_message_lost: OneTime | None = key("`lost` is 0 for every queue")
+    no_message_lost: OnlyTrue | None = key("`lost` is 0 for every queue")
     at_most_once: Name | None = key("no message of the queue has two effects")
     at_least_once: Name | None = key("every message of the queue has an effect or is still there")
     in_order: InOrder | None = key("received in the order in which they were sent")

@@ -299,14 +299,9 @@ class Resolver:
             eta=_optional(message.eta, self.time),
             groups=_optional(message.group, lambda group: plan.Groups(group.keys, float(group.skew))),
             poison=_optional(message.poison, _poison),
-            dedup_keys=dedup_keys(message, profile_of(queue), to in self.exactly_once()),
+            dedup_keys=dedup_keys(message, profile_of(queue), to in exactly_once(self.scenario)),
             attributes=tuple((key, shares(values)) for key, values in (message.attributes or {}).items()),
         )
-
-    def exactly_once(self) -> set[str]:
-        """The queues whose consumers promise it: sends to them carry a deduplication id."""
-        promised = [c for c in (self.scenario.consumers or {}).values() if c.guarantee == "exactly-once"]
-        return {source for consumer in promised for source in sources(consumer)}
 
     # --- consumers
 
@@ -318,7 +313,7 @@ class Resolver:
         profile = self.profiles[queues[0]] if queues else PROFILES["ideal"]
         check, remember = idempotence(consumer)
         push = _optional(consumer.push, lambda push: profile.prefetch if push.prefetch is None else push.prefetch)
-        poll = None if consumer.push else self.poll(consumer.poll or model.Poll(), profile, len(queues))
+        asks = None if consumer.push else poll(consumer.poll or model.Poll(), profile, len(queues))
         return plan.ConsumerPlan(
             name=name,
             index=self.consumer_index[name],
@@ -327,27 +322,16 @@ class Resolver:
             most=consumer.count,
             concurrency=consumer.concurrency,
             service=self.time(consumer.service),
-            poll=poll,
+            poll=asks,
             prefetch=push,
             ack=word(plan.Ack, ack(consumer)),
-            heartbeat=_optional(consumer.heartbeat, partial(heartbeat, profile=profile, poll=poll)),
+            heartbeat=_optional(consumer.heartbeat, partial(heartbeat, profile=profile, asks=asks)),
             check=check,
             remember=remember,
             failures=self.failures(consumer.failures or model.Failures()),
             retry=_optional(consumer.retry, retry),
-            buffers=buffers(poll, push, consumer.concurrency),
+            buffers=buffers(asks, push, consumer.concurrency),
             ack_batch=_optional((consumer.client or model.ClientKeys()).ack_batch, lambda b: (b.size, b.wait)),
-        )
-
-    def poll(self, poll: model.Poll, profile: Profile, queues: int) -> plan.Poll:
-        # No SQS call spans queues: with several, each is asked again after `every`.
-        spans = queues < 2 or profile.max_wait is None
-        every = poll.every if poll.every is not None or spans else SECOND
-        return plan.Poll(
-            batch=poll.batch or profile.poll_batch,
-            wait=profile.default_wait if poll.wait is None else poll.wait,
-            every=every,
-            visibility_timeout=poll.visibility_timeout,
         )
 
     def failures(self, failures: model.Failures) -> plan.Failures:
@@ -370,6 +354,12 @@ class Resolver:
         return tuple(_ACTIONS[kind](self, getattr(event, kind)) for kind in kinds)
 
 
+def exactly_once(scenario: model.Scenario) -> set[str]:
+    """The queues whose consumers promise it: sends to them carry a deduplication id."""
+    promised = [c for c in (scenario.consumers or {}).values() if c.guarantee == "exactly-once"]
+    return {source for consumer in promised for source in sources(consumer)}
+
+
 def sources(consumer: model.Consumer) -> list[str]:
     return [consumer.from_] if isinstance(consumer.from_, str) else list(consumer.from_)
 
@@ -389,9 +379,21 @@ def idempotence(consumer: model.Consumer) -> tuple[plan.Check, Nanos | None]:
     return (plan.Check.ATOMIC if is_idempotent else plan.Check.NONE), None
 
 
-def heartbeat(given: model.Heartbeat, profile: Profile, poll: plan.Poll | None) -> plan.Heartbeat | None:
+def poll(given: model.Poll, profile: Profile, queues: int) -> plan.Poll:
+    # No SQS call spans queues: with several, each is asked again after `every`.
+    spans = queues < 2 or profile.max_wait is None
+    every = given.every if given.every is not None or spans else SECOND
+    return plan.Poll(
+        batch=given.batch or profile.poll_batch,
+        wait=profile.default_wait if given.wait is None else given.wait,
+        every=every,
+        visibility_timeout=given.visibility_timeout,
+    )
+
+
+def heartbeat(given: model.Heartbeat, profile: Profile, asks: plan.Poll | None) -> plan.Heartbeat | None:
     """A lease without end needs no heartbeat, unless one is stated that ends."""
-    own = poll.visibility_timeout if poll else None
+    own = asks.visibility_timeout if asks else None
     lease = profile.visibility_timeout if own is None else own
     extend_to = lease if given.extend_to is None else given.extend_to
     give_up = profile.max_visibility if given.give_up_after is None else given.give_up_after

@@ -62,7 +62,8 @@ class Document:
             if path[: len(layer.path)] == layer.path:
                 below = path[len(layer.path) :]
                 return layer.document.place(below, of_key=of_key) if below or not of_key else layer.key
-        return self._own_place(path, of_key)
+        made = next((layer.key for layer in self.layers if path and layer.path[: len(path)] == path), None)
+        return made if made and path not in self.values else self._own_place(path, of_key)
 
     def _own_place(self, path: Path, of_key: bool) -> Place:
         for length in range(len(path), 0, -1):

@@ -8,8 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import singledispatch
-from math import exp, inf, log
-from statistics import NormalDist
+from math import erf, exp, inf, log, sqrt
 
 from qsim.scenario import plan
 
@@ -52,11 +51,15 @@ def _lognormal_mean(time: plan.Lognormal) -> float:
 
 def _lognormal_below(time: plan.Lognormal, x: float) -> float:
     sigma = _sigma(time)
-    return float(x >= time.median) if sigma == 0 else NormalDist().cdf(log(max(x, 1e-9) / time.median) / sigma)
+    return float(x >= time.median) if sigma == 0 else _normal_below(log(max(x, 1e-9) / time.median) / sigma)
 
 
 def _sigma(time: plan.Lognormal) -> float:
     return log(time.p95 / time.median) / _Z95
+
+
+def _normal_below(z: float) -> float:
+    return (1 + erf(z / sqrt(2))) / 2
 
 
 def _uniform_below(time: plan.Uniform, x: float) -> float:
@@ -67,7 +70,7 @@ def _uniform_below(time: plan.Uniform, x: float) -> float:
 def _erlang_below(time: plan.Erlang, x: float) -> float:
     """1 - the probability of fewer than k steps; for very many steps the time is nearly constant."""
     if time.k > 200:
-        return NormalDist(time.mean, time.mean / time.k**0.5).cdf(x)
+        return _normal_below((x / time.mean - 1) * sqrt(time.k))
     steps, term, total = x * time.k / time.mean, 1.0, 1.0
     if steps > 700:
         return 1.0
