@@ -343,15 +343,34 @@ def _refused(cause: Cause) -> Deliveries:
 
 def _print_of(queue: Queue, now: Nanos) -> Hashable:
     by_rank = sorted(queue.messages(), key=lambda m: m.rank)
-    served = {id(m): place for place, m in enumerate(queue.ready)}
-    waiting = tuple(
-        (c.client, c.limit, c.left, c.timeout, None if c.ends is None else c.ends - now) for c in queue.waiting if c.arm
+    place = {id(m): n for n, m in enumerate(by_rank)}
+    ready = tuple((place[id(m)], queue.groups is None or queue.groups.is_searched(m)) for m in queue.ready)
+    held = tuple(place[id(m)] for m in sorted(by_rank, key=lambda m: m.receipt) if m.place is Place.LEASED)
+    # Equal deadlines go in the order in which they were armed.
+    timed = tuple(
+        tuple((time - now, place[id(owner)]) for time, _, owner in sorted(deadlines.live(), key=lambda e: e[:2]))
+        for deadlines in (queue.leases, queue.timers, queue.expiries)
     )
-    return queue.name, tuple(_message_print(m, now, served.get(id(m))) for m in by_rank), waiting, queue.memory(now)
+    waiting = tuple(_credit_print(c, now) for c in queue.waiting if c.arm)
+    ends = tuple(waiting.index(_credit_print(e[2], now)) for e in sorted(queue.waits.live(), key=lambda e: e[:2]))
+    messages = tuple(_message_print(m, now) for m in by_rank)
+    return queue.profile, messages, ready, held, timed, waiting, ends, queue.memory(now)
 
 
-def _message_print(message: Message, now: Nanos, turn: int | None) -> Hashable:
-    lease = None if message.lease_ends is None else message.lease_ends - now
-    expires = None if message.expires is None else message.expires - now
-    held = (now - message.leased_at, message.client, message.is_hidden) if message.place is Place.LEASED else None
-    return (message.number, message.place, message.level, message.group, message.receives, lease, expires, held, turn)
+def _message_print(message: Message, now: Nanos) -> Hashable:
+    held = None
+    if message.place is Place.LEASED:
+        credit = None if message.credit is None else _credit_print(message.credit, now)
+        held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit
+    kept = None if message.retained_from is None else now - message.retained_from
+    labels = message.level, message.group, message.size, _attributes_print(message)
+    return message.number, message.place, labels, message.receives, message.carried, held, kept
+
+
+def _attributes_print(message: Message) -> Hashable:
+    return None if message.attributes is None else tuple(sorted(message.attributes.items()))
+
+
+def _credit_print(credit: Credit, now: Nanos) -> Hashable:
+    ends = None if credit.ends is None else credit.ends - now
+    return credit.client, credit.limit, credit.left, credit.timeout, ends, credit.is_open

@@ -597,6 +597,7 @@ class Queue:
         self.visible += 1
         self.ready.put_back(message)
         self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.VISIBLE, _READY)
+        self._shrink(now)
 
     def _expire_message(self, now: Nanos, message: Message) -> None:
         if message.place is _LEASED and not self.profile.expires_in_flight or message.place is _DEFERRED:
@@ -650,6 +651,10 @@ class Queue:
             self.visible += 1
             self._queue_again(message)
         write(now, message.number, client, attempt, self.index, kind, message.place)
+        self._shrink(now)
+
+    def _shrink(self, now: Nanos) -> None:
+        """Where only ready ones count, what becomes ready may be too much."""
         capacity = self.profile.capacity
         if capacity is not None and capacity.counts_ready_only and self._is_over():
             self._evict_head(now, capacity.when_full)
@@ -783,7 +788,7 @@ class Queue:
         """What it remembers beside its messages, as of now: deduplication ids and used-up tokens."""
         window = self.profile.dedup_window
         ids = tuple(
-            (str(key), None if window is None else since + window - now)
+            (key, None if window is None else since + window - now)
             for key, since in self._seen_ids.items()
             if window is None or since + window > now
         )

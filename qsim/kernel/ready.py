@@ -103,22 +103,27 @@ class Oldest:
     """By rank, for who drops the oldest.  What is no longer ready is passed over, and swept out when it is most."""
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
-        self._heap = [(message.rank, message) for message in messages]
+        self._keep((message.rank, message) for message in messages)
+
+    def _keep(self, entries: Iterable[tuple[int, Message]]) -> None:
+        self._heap = [entry for entry in entries if self._is_live(entry)]
         self._sweep_at = max(1024, 2 * len(self._heap))
         heapify(self._heap)
+
+    @staticmethod
+    def _is_live(entry: tuple[int, Message]) -> bool:
+        rank, message = entry
+        return message.place is _READY and message.rank == rank
 
     def add(self, message: Message) -> None:
         heappush(self._heap, (message.rank, message))
         if len(self._heap) > self._sweep_at:
-            self.__init__(self)  # type: ignore[misc]
+            self._keep(self._heap)
 
     def front(self) -> Message | None:
-        while self._heap and self._heap[0][1].place is not _READY:
+        while self._heap and not self._is_live(self._heap[0]):
             heappop(self._heap)
         return self._heap[0][1] if self._heap else None
-
-    def __iter__(self) -> Iterator[Message]:
-        return (message for _, message in self._heap if message.place is _READY)
 
 
 class Lifo(Fifo):
