@@ -1,13 +1,13 @@
 """What time will do: (time, arm, owner) in order of time, then of arming.
 
-It knows neither messages nor queues: ``is_live`` tells whether an entry is still meant.  Entries are never removed,
-they are overtaken; dead ones are dropped when they come to the front, and all at once when they are most.
-Deadlines armed in order of time (a constant timeout) stay in a deque, the others go to a heap.
+It knows neither messages nor queues: ``is_live`` tells whether an entry is still meant.  Deadlines armed in order of
+time (a constant timeout) stand in ``line``, a dict by arm: who settles takes his entry out, and nothing is kept alive
+by a deadline that will never come.  The others go to a heap, whose dead entries are dropped when they come to the
+front, and all at once when they are most.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -27,44 +27,49 @@ def still_armed(entry: Entry) -> bool:
 class Deadlines:
     """``due`` is never later than the first live deadline: who rings then may find nothing to do, but is never late."""
 
-    __slots__ = ("_check_at", "_heap", "_is_live", "_line", "due")
+    __slots__ = ("_dropped", "_heap", "_is_live", "_last", "_sweep_at", "due", "line")
 
     def __init__(self, is_live: Callable[[Entry], bool] = still_armed) -> None:
         self._is_live = is_live
-        self._line: deque[Entry] = deque()
+        self.line: dict[int, Entry] = {}
         self._heap: list[Entry] = []
-        self._check_at = 4096
+        self._last: Nanos = -1
+        self._sweep_at = 1024
+        self._dropped = 0
         self.due: Nanos = NEVER
 
     def add(self, time: Nanos, arm: int, owner: Any) -> None:
         """Show a new deadline."""
-        line = self._line
-        if not line or time >= line[-1][0]:
-            line.append((time, arm, owner))
-            if len(line) > self._check_at:
-                self._sweep()
+        if time >= self._last or not self.line:
+            self._last = time
+            self.line[arm] = (time, arm, owner)
         else:
-            heappush(self._heap, (time, arm, owner))
-            if len(self._heap) > self._check_at:
-                self._sweep()
+            self.add_apart(time, arm, owner)
         if time < self.due:
             self.due = time
 
+    def add_apart(self, time: Nanos, arm: int, owner: Any) -> None:
+        """One that is longer or shorter than the usual ones: it would spoil their order."""
+        heappush(self._heap, (time, arm, owner))
+        if time < self.due:
+            self.due = time
+        if len(self._heap) > self._sweep_at:
+            self._heap = [entry for entry in self._heap if self._is_live(entry)]
+            heapify(self._heap)
+            self._sweep_at = max(1024, 2 * len(self._heap))  # amortised: as many again must come first
+
     def pop(self, now: Nanos) -> Entry | None:
         """The next live deadline not after ``now``; None when there is none, and then ``due`` is exact."""
-        while True:
-            source = self._first()
-            if source is None:
-                self.due = NEVER
-                return None
-            entry = source[0]
+        while (entry := self._first()) is not None:
             if self._is_live(entry):
                 self.due = entry[0]
                 if entry[0] > now:
                     return None
-                self._drop(source)
+                self._drop(entry)
                 return entry
-            self._drop(source)
+            self._drop(entry)
+        self.due = NEVER
+        return None
 
     def next(self) -> Nanos:
         """The first live deadline, NEVER if there is none."""
@@ -73,22 +78,23 @@ class Deadlines:
 
     def live(self) -> Iterator[Entry]:
         """Every live entry, in no order."""
-        return (entry for entries in (self._line, self._heap) for entry in entries if self._is_live(entry))
+        return (entry for entries in (self.line.values(), self._heap) for entry in entries if self._is_live(entry))
 
-    def _first(self) -> deque[Entry] | list[Entry] | None:
-        if self._heap and (not self._line or self._heap[0] < self._line[0]):
-            return self._heap
-        return self._line or None
+    def _first(self) -> Entry | None:
+        first = next(iter(self.line.values()), None)
+        if self._heap and (first is None or self._heap[0] < first):
+            return self._heap[0]
+        return first
 
-    def _drop(self, source: deque[Entry] | list[Entry]) -> None:
-        if source is self._heap:
+    def _drop(self, entry: Entry) -> None:
+        if self._heap and entry is self._heap[0]:
             heappop(self._heap)
-        else:
-            self._line.popleft()
-
-    def _sweep(self) -> None:
-        # Amortised: the next sweep comes when as many again have been added.
-        self._line = deque(entry for entry in self._line if self._is_live(entry))
-        self._heap = [entry for entry in self._heap if self._is_live(entry)]
-        heapify(self._heap)
-        self._check_at = max(4096, 2 * max(len(self._line), len(self._heap)))
+            return
+        del self.line[entry[1]]
+        self._dropped += 1
+        if self._dropped > len(self.line) + 64:
+            # A dict that shrinks at its front is searched from there: amortised, make it anew.
+            left = list(self.line.items())
+            self.line.clear()
+            self.line.update(left)
+            self._dropped = 0

@@ -30,6 +30,7 @@ _NONE = Cause.NONE
 _ACCEPTED, _RECEIVED, _ACKED = int(Kind.ACCEPTED), int(Kind.RECEIVED), int(Kind.ACKED)
 _delivery = tuple.__new__
 _MOST_MS = (1 << 31) - 1
+_LONGEST = _MOST_MS * MILLISECOND
 
 ACK, NACK, EXTEND = 1, 2, 3
 """``other`` of a STALE row: which call it was."""
@@ -51,6 +52,7 @@ class Queue:
         self.ready = lanes_for(profile)
         self.waiting: deque[Credit] = deque()
         self.leases = Deadlines()
+        self._lease_line = self.leases.line
         self.timers = Deadlines()
         self.expiries = Deadlines(_expires_then)
         self.waits = Deadlines()
@@ -80,6 +82,10 @@ class Queue:
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily else self._most
         self._expires = profile.retention is not None
+        self._picks_the_first = (
+            self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
+        )
+        self._timeout = profile.visibility_timeout
 
     @property
     def depth(self) -> int:
@@ -163,34 +169,28 @@ class Queue:
             self._remember(now, group, dedup)
         rank = self._next()
         message = Message(number, self, rank, now)
-        if level:
-            message.level = level
-        if group is not None:
-            message.group = group
         if size:
             message.size = size
             self.bytes += size
-        if attributes is not None:
-            message.attributes = attributes
-        if payload is not None:
-            message.payload = payload
-        if dedup is not None:
-            message.dedup = dedup
+        label = -1
+        if group is not None or level or attributes is not None or payload is not None or dedup is not None:
+            message.level, message.group, message.attributes = level, group, attributes
+            message.payload, message.dedup = payload, dedup
+            label = group if isinstance(group, int) else -1
         if self._expires or ttl is not None:
             self._arm_expiry(message, now, ttl)
         wait = profile.delay if delay is None else delay
         if wait > 0:
-            message.place = _DELAYED
+            message.place = to = _DELAYED
             message.arm = rank
             self.delayed += 1
             self.timers.add(now + wait, rank, message)
         else:
+            to = _READY
             self.visible += 1
             self.ready.push(message)
         rows = self._rows
-        rows += _pack(
-            now, number, NOBODY, 0, self.index, _ACCEPTED, message.place, group if group.__class__ is int else -1
-        )
+        rows += _pack(now, number, -1, 0, self.index, _ACCEPTED, to, label)
         if len(rows) > 1048576:
             self._journal.flush()
         if profile.capacity is not None:
@@ -316,6 +316,9 @@ class Queue:
         """
         if not self.visible:
             return []
+        if limit == 1 and self._picks_the_first and not choice and timeout is None and credit is None:
+            message = self.ready.pop()  # what most receives are, without the list
+            return [] if message is None else [self._lease(now, message, client, None, None, 1)]
         picked = self._pick(now, limit, choice)
         together = 0 if credit is not None and credit.is_pushed else len(picked)
         deliveries = [self._lease(now, message, client, timeout, credit, together) for message in picked]
@@ -356,12 +359,11 @@ class Queue:
         self.in_flight += 1
         delivery: Delivery = _delivery(Delivery, (message, receipt, attempt, client))
         if timeout is None:
-            timeout = self.profile.visibility_timeout
+            timeout = self._timeout
         if timeout is None:
             lease_ms = -1
-            message.lease_ends = None
         else:
-            lease_ms = timeout // MILLISECOND if timeout < _MOST_MS * MILLISECOND else _MOST_MS
+            lease_ms = timeout // 1_000_000 if timeout < _LONGEST else _MOST_MS
             message.lease_ends = ends = now + timeout
             self.leases.add(ends, receipt, message)
         if credit is not None and credit.is_pushed:
@@ -455,11 +457,14 @@ class Queue:
         if message.receipt != receipt or message.place is not _LEASED:
             return self._ack_late(now, delivery)
         message.place = _GONE
+        self._lease_line.pop(message.arm, None)
         message.arm = 0
         self.in_flight -= 1
         self.bytes -= message.size
         if self.tracks or message.credit is not None:
             self._let_go(message)
+        if message.expires is not None:
+            self.expiries.line.pop(message.rank, None)
         if self.groups is not None:
             self.groups.release(message)
             self.groups.forget(message)
@@ -543,9 +548,10 @@ class Queue:
         return most is not None and ends - message.leased_at > most
 
     def _rearm(self, message: Message, ends: Nanos) -> None:
+        self._lease_line.pop(message.arm, None)
         message.arm = self._next()
         message.lease_ends = ends
-        self.leases.add(ends, message.arm, message)
+        self.leases.add_apart(ends, message.arm, message)
 
     def release(self, now: Nanos, delivery: Delivery) -> None:
         """Its client is gone: what the profile says of a crash."""
@@ -679,6 +685,7 @@ class Queue:
         """No client holds it any more.  The place, and the count of it, are left to the caller."""
         if self.tracks or message.credit is not None:
             self._let_go(message)
+        self._lease_line.pop(message.arm, None)
         message.arm = 0
         message.client = NOBODY
         message.is_hidden = message.is_taken = False
@@ -712,6 +719,8 @@ class Queue:
         self.bytes -= message.size
         message.place = _GONE
         message.arm = 0
+        if message.expires is not None:
+            self.expiries.line.pop(message.rank, None)
         if self.groups is not None:
             self.groups.forget(message)
 

@@ -43,26 +43,26 @@ class Reminder:
     """An alarm that rings early, never late: whoever learns of a deadline shows it, and ``call(now)`` looks what is
     due and answers with the next deadline (NEVER: none)."""
 
-    __slots__ = ("_alarm", "_armed", "_call", "_env", "_slot")
+    __slots__ = ("_alarm", "_call", "_env", "_slot", "armed")
 
     def __init__(self, env: Environment, slot: int, call: Callable[[Nanos], Nanos]) -> None:
         self._env = env
         self._slot = slot
         self._call = call
-        self._armed: Nanos = NEVER
+        self.armed: Nanos = NEVER
         self._alarm: Alarm | None = None
 
     def show(self, deadline: Nanos) -> None:
         """Something is due then."""
-        if deadline < self._armed:
-            if self._armed < NEVER or self._alarm is None:
+        if deadline < self.armed:
+            if self.armed < NEVER or self._alarm is None:
                 self._alarm = Alarm(self._env, self._slot, self._ring)  # the later one stays in the heap and is ignored
-            self._armed = deadline
+            self.armed = deadline
             self._alarm.at(deadline)
 
     def _ring(self, event: Any) -> None:
         if event is self._alarm:
-            self._armed = NEVER
+            self.armed = NEVER
             self.show(self._call(self._env.now))  # type: ignore[arg-type]
 
 

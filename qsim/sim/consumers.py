@@ -8,7 +8,7 @@ They know the port and luck, no rule of a broker.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Any
@@ -18,7 +18,7 @@ from simpy.exceptions import Interrupt
 
 from qsim.kernel.journal import Cause, Kind
 from qsim.kernel.message import Credit, Delivery
-from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, Failures, OnError
+from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
 from qsim.sim.luck import retry_delay
 from qsim.sim.port import Port
@@ -33,15 +33,16 @@ PROCESS_BITS = 20
 class Crew:
     """All processes of one consumer, and what they share: how they work, and which messages they have seen."""
 
-    def __init__(self, world: World, plan: ConsumerPlan) -> None:
+    def __init__(self, world: World, plan: ConsumerPlan, make: Callable[[World, Crew, int], Any] | None = None) -> None:
         self.world = world
         self.plan = plan
+        self.is_quick = make is not None
         self.ports = [world.ports[source] for source in plan.sources]
         self.store: dict[int, Nanos] = {}
         """Recorded effects (idempotent): message -> when."""
         self.turns: dict[int, int] = {}
         """How often work on a message has begun here; forgotten when it is acked."""
-        self.members = [Member(self, number) for number in range(plan.most)]
+        self.members = [(make or _member)(world, self, number) for number in range(plan.most)]
         self.count = 0
 
     def start(self) -> None:
@@ -75,6 +76,10 @@ class Crew:
         """Whether an effect of this message is on record, and not forgotten yet."""
         since = self.store.get(number)
         return since is not None and (self.plan.remember is None or now - since < self.plan.remember)
+
+
+def _member(world: World, crew: Crew, number: int) -> Member:
+    return Member(crew, number)
 
 
 class Member:
@@ -450,7 +455,7 @@ def attempt(desk: Desk, port: Port, delivery: Delivery) -> Generator[Event, Any,
     if is_poison and number in world.poison or fate < failures.error:
         member.write(Kind.ERRED, number, turn, queue)
         desk.end_work()
-        _give_back(plan, failures, port, delivery, jitter)
+        give_back(plan, port, delivery, jitter)
         return
     if plan.check is Check.ATOMIC and crew.has_seen(number, world.now):
         member.write(Kind.SKIPPED, number, turn, queue)
@@ -486,8 +491,9 @@ def _die(desk: Desk, number: int, turn: int) -> None:
     desk.member.die(desk, desk.world.luck.restart(desk.member.crew.plan, number, turn))
 
 
-def _give_back(plan: ConsumerPlan, failures: Failures, port: Port, delivery: Delivery, jitter: float) -> None:
+def give_back(plan: ConsumerPlan, port: Port, delivery: Delivery, jitter: float) -> None:
     """After an error: nack (with the delay of the retry policy), reject, or let the lease run out."""
+    failures = plan.failures
     if plan.ack is Ack.ON_RECEIVE or failures.on_error is OnError.WAIT_FOR_TIMEOUT:
         return
     retry = plan.retry

@@ -57,6 +57,8 @@ class Port:
         self.peers: list[Port] = []
         """Ports of queues into which a call here may move a message (the dead-letter queue)."""
         self.watch: Callable[[], None] | None = None
+        self.has_deadlines = False
+        """Some producer's messages carry a delay or a ttl of their own."""
         self.blocked: deque[Callable[[], None]] = deque()
         self._heap: list[Any] = env._queue
         self._leases = Reminder(env, slots.leases + queue.index, self._end_leases)
@@ -66,9 +68,18 @@ class Port:
         self._turn_armed = False
         self._passed: dict[int, int] = {}
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
-        limits = queue.profile
-        self._is_limited = limits.throttle is not None or limits.in_flight_is_error
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
+        self._is_limited = self._is_simple_send = self._is_simple_receive = False
+        self.look_at_profile()
+
+    def look_at_profile(self) -> None:
+        """What need not be asked at every call: whether a send can arm a deadline or move others, whether a receive
+        can dead-letter or let a blocked producer go on, whether anybody watches."""
+        profile = self.queue.profile
+        self._is_limited = profile.throttle is not None or profile.in_flight_is_error
+        may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
+        self._is_simple_send = not (may_delay or profile.capacity or self.watch)
+        self._is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
 
     # --- producers --------------------------------------------------------------------------------------------------
 
@@ -83,8 +94,13 @@ class Port:
         dedup: Hashable = None,
     ) -> Cause:
         """One send; what the broker answers."""
-        answer = self.queue.send(self.env._now, number, level, group, delay, ttl, size, dedup)  # type: ignore[arg-type]
-        self.after()
+        queue = self.queue
+        answer = queue.send(self.env._now, number, level, group, delay, ttl, size, dedup)  # type: ignore[arg-type]
+        if self._is_simple_send:
+            if queue.waiting:
+                self._serve_soon()
+        else:
+            self.after()
         return answer
 
     def send_batch(self, entries: list[dict[str, Any]]) -> list[Cause]:
@@ -117,7 +133,11 @@ class Port:
             return []
         now: Nanos = self.env._now  # type: ignore[assignment]
         deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
-        self._after_receive(deliveries)
+        if self._is_simple_receive:
+            if queue.leases.due < self._leases.armed:
+                self._leases.show(queue.leases.due)
+        else:
+            self._after_receive(deliveries)
         return deliveries
 
     def wait(self, owner: Receiver, client: int, limit: int, timeout: Nanos | None, wait: Nanos | None) -> Credit:
@@ -210,7 +230,7 @@ class Port:
         self._leases.show(queue.leases.due)
         if self._is_flawed:
             self._duplicate(deliveries)
-        if self.blocked or self.watch is not None or self.peers:
+        if not self._is_simple_receive:
             self.after()
 
     def _serve_soon(self) -> None:

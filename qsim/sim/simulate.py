@@ -5,6 +5,7 @@ It knows how a run begins, goes on and ends; who acts in it stands in producers,
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
 from qsim.sim.port import ports_of
 from qsim.sim.producers import Maker, OutOfBudget
+from qsim.sim.quick import QuickMember, is_untouched
 from qsim.sim.recording import Recording
 from qsim.sim.slots import slots_of
 from qsim.sim.timeline import Cast, control
@@ -89,9 +91,11 @@ def simulate(
     keeper = Keeper()
     world = _world(plan, draws if draws is not None else Draws(plan, seed, replication), Journal(keeper))
     budget = None if max_messages is None else [max_messages]
-    cast = _cast(world, budget)
+    cast = _cast(world, budget, quick)
     end = plan.duration if until is None else min(until, plan.duration)
     stopped, drained = None, True
+    collecting = gc.isenabled()
+    gc.disable()  # a run makes no cycles worth looking for; looking would cost a tenth
     try:
         _go_on(world, end, keeper, cast, progress)
         if plan.drain and end == plan.duration:
@@ -104,6 +108,9 @@ def simulate(
         stopped = "memory"
     except EndlessInstant as loop:
         raise EndlessInstant(_name_the_loop(plan, loop.args[0])) from None
+    finally:
+        if collecting:
+            gc.enable()
     world.journal.flush()
     ended = world.now if stopped or world.is_over else end
     return Recording(
@@ -120,14 +127,21 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     broker = Broker({queue.name: queue.profile for queue in plan.queues}, journal=journal)
     slots = slots_of(plan)
     ports = ports_of(env, broker, slots, luck, [queue.imperfections for queue in plan.queues])
+    for producer in plan.producers:
+        if producer.message.delay is not None or producer.message.ttl is not None:
+            ports[producer.to].has_deadlines = True
+    for port in ports:
+        port.look_at_profile()
     return World(env, plan, luck, slots, journal, broker, ports)
 
 
-def _cast(world: World, budget: list[int] | None) -> Cast:
+def _cast(world: World, budget: list[int] | None, quick: bool) -> Cast:
     """Everybody, in their places: producers, consumers, timeline."""
     plan = world.plan
     makers = [[Maker(world, entry, i, budget) for i in range(entry.count)] for entry in plan.producers]
-    cast = Cast(world, [Crew(world, entry) for entry in plan.consumers], makers)
+    quick_ones = [QuickMember if quick and is_untouched(plan, entry) else None for entry in plan.consumers]
+    crews = [Crew(world, entry, make) for entry, make in zip(plan.consumers, quick_ones, strict=True)]
+    cast = Cast(world, crews, makers)
     for index, entry in enumerate(plan.timeline):
         world.env.process(control(cast, index, entry))
     for crew in cast.crews:

@@ -120,6 +120,7 @@ def _set_queue(field: str) -> Callable[[Cast, int, Any], None]:
     def change(cast: Cast, index: int, value: Any) -> None:
         port = cast.world.ports[index]
         port.queue.configure(replace(port.queue.profile, **{field: value}))
+        port.look_at_profile()
         find_peers(cast.world.ports, cast.world.broker)
         port.after()
 

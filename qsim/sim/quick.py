@@ -1,0 +1,125 @@
+"""The same consumer as a callback: one event a message, no process.
+
+It serves where nothing touches a consumer but its messages: one queue, one message at a time, no crash, heartbeat,
+store, eta, lost ack or limit, and no timeline entry that concerns it.  It writes the rows that ``consumers.work``
+would write; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qsim.kernel.journal import ROW, Kind
+from qsim.kernel.message import Credit, Delivery
+from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Set
+from qsim.sim.alarm import Alarm
+from qsim.sim.consumers import PROCESS_BITS, give_back
+from qsim.sim.port import Port
+from qsim.sim.slots import WORK
+from qsim.sim.world import World
+
+_pack = ROW.pack
+_EFFECT, _ERRED = int(Kind.EFFECT), int(Kind.ERRED)
+
+
+def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
+    """Whether a callback does for this consumer."""
+    poll = consumer.poll
+    if poll is None or len(consumer.sources) > 1 or poll.batch > 1 or poll.every is not None or consumer.concurrency > 1:
+        return False
+    if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch:
+        return False
+    return not (consumer.failures.crash or _is_limited(plan, consumer) or _has_etas(plan) or _is_in_timeline(plan, consumer))
+
+
+def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
+    queue = plan.queues[consumer.sources[0]]
+    flaws = queue.imperfections
+    return bool(queue.profile.throttle or queue.profile.in_flight_is_error or flaws.lose_ack or flaws.empty_receive)
+
+
+def _has_etas(plan: Plan) -> bool:
+    return any(producer.message.eta is not None for producer in plan.producers)
+
+
+def _is_in_timeline(plan: Plan, consumer: ConsumerPlan) -> bool:
+    for action in (action for entry in plan.timeline for action in entry.actions):
+        if isinstance(action, Crash | Pause) and action.consumer == consumer.index:
+            return True
+        if isinstance(action, Set) and action.index == consumer.index and action.what in ("count", "prefetch"):
+            return True
+    return False
+
+
+class QuickMember:
+    """One process of an untouched consumer: it works on ``delivery``, or waits."""
+
+    def __init__(self, world: World, crew: Any, number: int) -> None:
+        self.world = world
+        self.crew = crew
+        self.number = number
+        self.client = crew.plan.index << PROCESS_BITS | number
+        self.port: Port = crew.ports[0]
+        self.is_alive = False
+        self._queue = self.port.queue
+        self._env = world.env
+        self._rows = world.journal.rows
+        self._attempt = world.luck.attempt
+        self._turns = crew.turns
+        self._poll = crew.plan.poll
+        self._delivery: Any = None
+        self._turn = 1
+        self._fate = self._jitter = 0.0
+        self._alarm = Alarm(world.env, world.slots.work(crew.plan.index, number, 0, WORK), self._finish)
+
+    def rise(self) -> None:
+        self.is_alive = True
+        self.world.journal.write(self.world.now, -1, self.client, 0, -1, Kind.UP)
+        self._ask()
+
+    def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None:
+        """The port: here is what the credit got."""
+        self._begin(deliveries[0])
+
+    def nothing(self, credit: Credit) -> None:
+        """The port: the wait is over, with nothing."""
+        self._ask()
+
+    def prefers(self, port: Port) -> Port:
+        return port
+
+    def _ask(self) -> None:
+        poll = self._poll
+        deliveries = self.port.hand_out(self.client, 1, poll.visibility_timeout)
+        if deliveries:
+            self._begin(deliveries[0])
+        else:
+            self.port.wait(self, self.client, 1, poll.visibility_timeout, poll.wait)
+
+    def _begin(self, delivery: Delivery) -> None:
+        number = delivery[0].number
+        turns = self._turns
+        if delivery[2] > 1 or number in turns:
+            turn = turns[number] = turns.get(number, 0) + 1
+        else:
+            turn = 1
+            turns[number] = 1
+        service, self._fate, _, self._jitter = self._attempt(self.crew.plan, number, turn)
+        self._delivery = delivery
+        self._turn = turn
+        self._alarm.at(self._env._now + service)  # type: ignore[arg-type]
+
+    def _finish(self, _event: Any) -> None:
+        """The end of the work: effect and ack, or an error."""
+        delivery = self._delivery
+        number = delivery[0].number
+        plan, poison = self.crew.plan, self.world.poison
+        rows = self._rows
+        if self._fate < plan.failures.error or (poison and number in poison):
+            rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _ERRED, 0, -1)
+            give_back(plan, self.port, delivery, self._jitter)
+        else:
+            rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _EFFECT, 0, -1)
+            if not self.port.ack(delivery):
+                self._turns.pop(number, None)
+        self._ask()
