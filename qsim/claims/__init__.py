@@ -1,25 +1,11 @@
 """Is it true?  Expectations become verdicts, and a failure says what happened and why.
 
 It knows numbers (``metrics``) and what a scenario expects of them; it runs nothing.
+
+    verdicts      one verdict for each expectation: exactly for one run, by intervals for several
+    whole_run     claims without a metric: nothing lost, at most once, in order, Little's law, stable
+    explain       what happened, because, and the message that shows it
+    conservation  nothing appears and nothing disappears
+    expect        the same predicates in Python
+    words         numbers in the words of the trade
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
-
-_WHERE = {
-    "Verdict": "verdicts",
-    "verdicts": "verdicts",
-    "CheckFailed": "expect",
-    "expect": "expect",
-    "conservation": "conservation",
-}
-
-__all__ = ["CheckFailed", "Verdict", "conservation", "expect", "verdicts"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'qsim.claims' has no attribute {name!r}")
-    return getattr(import_module(f"qsim.claims.{_WHERE[name]}"), name)

@@ -42,7 +42,7 @@ from qsim.units import SECOND, Nanos
 Array = Any
 Number = int | float
 
-KEPT = 600 << 20
+KEPT = 300 << 20
 """Bytes of arrays that are kept for the next question."""
 
 

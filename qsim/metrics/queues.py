@@ -47,50 +47,53 @@ def level(ledger: Ledger, queue: int, name: str, marked: Array | None = None) ->
 
 def oldest_age(ledger: Ledger, queue: int, marked: Array | None = None) -> Ages:
     """Since when the oldest visible message has been in this queue, over time."""
-    moves = _moves(ledger, queue, places.LEVELS["visible"], marked)
-    times, instant = _instants(moves.time)
-    start, end, entered = _stays(moves, instant, len(times))
+    moves = _moves(ledger, queue, marked)
+    times, moves.instant = _instants(moves.time)
+    blocks = range(0, ledger.size + 1, BLOCK)
+    stays = [_stays(_only(moves, (moves.dense >= b) & (moves.dense < b + BLOCK)), len(times)) for b in blocks]
+    start, end, entered = (np.concatenate(column) for column in zip(*stays, strict=True))
     return Ages(times, cover_min(start, end, entered, len(times)))
 
 
-def _moves(ledger: Ledger, queue: int, counted: tuple[Any, ...], marked: Array | None) -> SimpleNamespace:
-    """time, dense, enters and change of every row that enters the queue or changes what is counted."""
-    table = places.inside(counted)
-    pieces: list[tuple[Array, ...]] = [
-        (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool), np.empty(0, np.int8))
-    ]
+BLOCK = 1 << 21
+"""Messages whose stays are found together."""
+
+
+def _moves(ledger: Ledger, queue: int, marked: Array | None) -> SimpleNamespace:
+    """time, dense, enters and change of every row that enters the queue, or changes whether a message is visible."""
+    table = places.inside(places.LEVELS["visible"])
+    types = (np.int64, np.int32, bool, np.int8)
+    pieces: list[tuple[Array, ...]] = [tuple(np.empty(0, dtype) for dtype in types)]
     for _, part in ledger.scan(*places.MOVES, queue=queue):
         change = places.change(part, table)
         enters = np.isin(part["kind"], places.ENTERS)
-        dense = ledger.dense(part["message"])
+        dense = ledger.dense(part["message"]).astype(np.int32)
         keep = (change != 0) | enters
         if marked is not None:
             keep &= marked[dense]
         pieces.append((part["time"][keep], dense[keep], enters[keep], change[keep]))
-    time, dense, enters, change = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return SimpleNamespace(time=time, dense=dense, enters=enters, change=change)
+    names = ("time", "dense", "enters", "change")
+    return SimpleNamespace(**{n: np.concatenate([piece[i] for piece in pieces]) for i, n in enumerate(names)})
 
 
 def _instants(times: Array) -> tuple[Array, Array]:
     """The distinct times, and which of them each is."""
     new = np.append(True, times[1:] != times[:-1])[: len(times)]
-    return times[new], np.cumsum(new) - 1
+    return times[new], np.cumsum(new, dtype=np.int32) - 1
 
 
-def _stays(moves: SimpleNamespace, instant: Array, end: int) -> tuple[Array, Array, Array]:
-    """Of each stay in the counted places that lasts: first instant, first instant after, when it entered the queue."""
-    order = np.argsort(moves.dense, kind="stable")
-    where = np.arange(len(order))
-    entry = np.maximum.accumulate(np.where(moves.enters[order], where, 0))
-    entered = moves.time[order][entry] if len(order) else moves.time
-    counted = np.flatnonzero(moves.change[order])
-    change, dense, at = moves.change[order][counted], moves.dense[order][counted], instant[order][counted]
-    starts = np.flatnonzero(change > 0)
-    after = np.minimum(starts + 1, max(0, len(change) - 1))
-    closed = (starts + 1 < len(change)) & (dense[after] == dense[starts])
-    stop = np.where(closed, at[after], end)
-    lasts = at[starts] < stop
-    return at[starts][lasts], stop[lasts], entered[counted][starts][lasts]
+def _stays(moves: SimpleNamespace, end: int) -> tuple[Array, Array, Array]:
+    """Of each time that a message is visible and lasts: first instant, first instant after, when it entered."""
+    moves = _only(moves, np.argsort(moves.dense, kind="stable"))
+    entry = np.maximum.accumulate(np.where(moves.enters, np.arange(len(moves.dense)), 0))
+    moves.entered = moves.time[entry]
+    moves = _only(moves, moves.change != 0)
+    starts = np.flatnonzero(moves.change > 0)
+    after = np.minimum(starts + 1, max(0, len(moves.change) - 1))
+    closed = (starts + 1 < len(moves.change)) & (moves.dense[after] == moves.dense[starts])
+    stop = np.where(closed, moves.instant[after], end)
+    lasts = moves.instant[starts] < stop
+    return moves.instant[starts][lasts], stop[lasts], moves.entered[starts][lasts]
 
 
 def cover_min(start: Array, end: Array, value: Array, size: int) -> Array:

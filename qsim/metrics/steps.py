@@ -52,7 +52,7 @@ class Steps:
     def pieces(self, start: Nanos, end: Nanos) -> Pieces:
         first, last = np.searchsorted(self.times, [start, end], side="right")
         edges = np.concatenate([[start], self.times[first:last], [max(start, end)]])
-        values = np.concatenate([[self.at(start)], self.values[first:last]])
+        values = np.concatenate([[self.before], self.values])[first : last + 1]
         return _defined(np.diff(edges), values)
 
     def integral(self, start: Nanos, end: Nanos) -> float:
@@ -182,22 +182,26 @@ def _step_percentile(values: Array, weights: Array, p: float) -> float:
 
 
 def _growing_percentile(pieces: Pieces, some: Array, p: float) -> float:
-    """Each growing piece spreads its time evenly from its low to its high; the others stand at their low."""
+    """Each growing piece spreads its time evenly from its low to its high, the others stand at their low: the
+    least whole value below which a share ``p`` of the time is, then between it and the one before."""
     assert pieces.grows is not None
-    low, length, grows = pieces.low[some], pieces.length[some], pieces.grows[some].astype(bool)
-    points = np.concatenate([low[grows], low[grows] + length[grows], low[~grows]])
-    opens = np.concatenate([np.ones(grows.sum()), -np.ones(grows.sum()), np.zeros((~grows).sum())])
-    atoms = np.concatenate([np.zeros(2 * grows.sum()), length[~grows].astype(float)])
-    order = np.argsort(points, kind="stable")
-    points, opens, atoms = points[order], opens[order], atoms[order]
-    spread = np.append(0.0, np.cumsum(opens)[:-1] * np.diff(points))
-    reached = np.cumsum(spread + atoms)
-    target = p * reached[-1]
-    i = int(np.searchsorted(reached, target * (1 - 1e-12)))
-    missing = target - (reached[i] - atoms[i])
-    if missing >= 0 or spread[i] == 0:
-        return float(points[i])
-    return float(points[i] + missing / spread[i] * (points[i] - points[i - 1]))
+    low, length, grows = pieces.low[some], pieces.length[some], pieces.grows[some] > 0
+    target = p * float(length.sum())
+
+    def time_below(value: int) -> float:
+        return float(np.where(grows, np.clip(value - low, 0, length), length * (low <= value)).sum())
+
+    under, over = int(low.min()) - 1, int((low + grows * length).max())
+    while over - under > 1:
+        middle = (under + over) // 2
+        under, over = (under, middle) if time_below(middle) >= target else (middle, over)
+    before, after = time_below(under), time_below(over)
+    standing = float(length[~grows & (low == over)].sum())
+    return (
+        float(over)
+        if after - standing <= before
+        else over - 1 + min(1.0, (target - before) / (after - standing - before))
+    )
 
 
 def _defined(length: Array, values: Array) -> Pieces:
