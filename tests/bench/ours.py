@@ -49,6 +49,21 @@ def kernel(profile="ideal", messages=300_000):
     meter.stop(bytes_a_message=round(sum(map(len, broker.journal.chunks)) / messages, 1))
 
 
+def queue(profile="ideal-lease", messages=300_000):
+    """The same on the queue alone, as the engine drives it: the broker's looking after time is not in it."""
+    jobs = Broker({"jobs": PROFILES[profile]}).queues["jobs"]
+    meter = Meter(f"queue {profile}", messages := int(messages))
+    meter.start()
+    held: deque[Delivery] = deque()
+    for k in range(messages):
+        now = k * MILLISECOND
+        jobs.send(now, k)
+        held += jobs.hand_out(now, k % 10)
+        if k >= IN_FLIGHT:
+            jobs.ack(now, held.popleft())
+    meter.stop()
+
+
 # --- growth: what one more message costs when there is already much -------------------------------------------------
 
 
@@ -123,7 +138,7 @@ def engine(path="callbacks", messages=100_000):
     meter.stop(bytes_a_message=round(sum(map(len, recording.chunks)) / int(messages), 1))
 
 
-WORKLOADS = {f.__name__: f for f in (kernel, backlog, leased, groups, waiting, engine)}
+WORKLOADS = {f.__name__: f for f in (kernel, queue, backlog, leased, groups, waiting, engine)}
 
 if __name__ == "__main__":
     WORKLOADS[sys.argv[1]](*sys.argv[2:])

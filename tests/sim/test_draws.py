@@ -203,12 +203,14 @@ def test_a_forgotten_block_comes_back_as_it_was():
     assert [luck.attempt(worker, k, 1) for k in range(0, 200_000, 1024)] == before
 
 
-def test_what_is_not_in_use_is_forgotten():
-    shop, worker = producer(), consumer()
-    luck = luck_of([shop], [worker])
+@pytest.mark.parametrize(("producers", "messages"), [(1, 100_000), (500, 40)])
+def test_what_is_not_in_use_is_forgotten(producers, messages):
+    worker = consumer()
+    luck = luck_of([producer(count=producers)], [worker])
     tracemalloc.start()
-    for k in range(200_000):
-        luck.attempt(worker, k, 1)
+    for k in range(messages):
+        for i in range(producers):
+            luck.attempt(worker, i << 40 | k, 1)
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < peak < 10_000_000
@@ -413,6 +415,13 @@ def test_gaps_have_their_distribution():
     assert sends(producer(gaps=Constant(MINUTE), stop=10 * MINUTE)) == [k * MINUTE for k in range(1, 10)]
 
 
+def test_which_part_of_a_mix_of_gaps_says_nothing_of_the_time_in_it():
+    mix = Mix((0.5, 1.0), (Uniform(0, SECOND), Uniform(MINUTE, MINUTE + SECOND)))
+    gaps = np.diff([0, *sends(producer(gaps=mix, stop=24 * HOUR))])
+    assert stats.kstest(gaps[gaps <= SECOND], stats.uniform(0, SECOND).cdf).pvalue > 0.01
+    assert stats.kstest(gaps[gaps > SECOND], stats.uniform(MINUTE, SECOND).cdf).pvalue > 0.01
+
+
 def test_a_new_rate_stretches_what_is_left_of_the_pending_gap():
     arrivals = luck_of([one := producer(regular=True, rate=Fraction(1))]).arrivals(one, 0)
     assert [arrivals.next(), arrivals.next()] == [0, SECOND]
@@ -531,6 +540,7 @@ def test_the_part_of_a_mix_is_drawn_once_a_message_and_the_time_at_each_attempt(
     luck = luck_of([shop], [worker])
     for k in range(200):
         times = [luck.attempt(worker, k, turn)[0] for turn in (1, 2, 3, 8, 50)]
+        assert all(0 <= time <= SECOND or MINUTE <= time <= HOUR for time in times)
         assert len({time >= MINUTE for time in times}) == 1
         assert len(set(times)) == len(times)
 
