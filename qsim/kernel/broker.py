@@ -361,7 +361,8 @@ def _message_print(message: Message, now: Nanos) -> Hashable:
     held = None
     if message.place is Place.LEASED:
         credit = None if message.credit is None else _credit_print(message.credit, now)
-        held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit
+        ends = None if message.expires is None else message.expires - now
+        held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit, ends
     kept = None if message.retained_from is None else now - message.retained_from
     labels = message.level, message.group, message.size, _attributes_print(message)
     return message.number, message.place, labels, message.receives, message.carried, held, kept
