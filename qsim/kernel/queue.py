@@ -65,13 +65,15 @@ class Queue:
         self._seen_ids: dict[Hashable, Nanos] = {}
         self._seen_order: deque[tuple[Nanos, Hashable]] = deque()
         self.sends = self.receives = self.deletes = Bucket(None)
+        self.is_safe = False
+        """The driver's promise that no client dies and nobody purges: who holds what need not be remembered."""
         self.configure(profile)
 
     def configure(self, profile: Profile) -> None:
         """Take on a profile's settings.  What has begun stays as it was; the order of a queue cannot change."""
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
-        self.tracks = profile.on_crash is not OnCrash.KEEPS
+        self.tracks = profile.on_crash is not OnCrash.KEEPS and not self.is_safe
         limits = profile.throttle
         if limits is not None:
             self.sends, self.receives, self.deletes = map(Bucket, (limits.send, limits.receive, limits.delete))
@@ -316,7 +318,7 @@ class Queue:
         """
         if not self.visible:
             return []
-        if limit == 1 and self._picks_the_first and not choice and timeout is None and credit is None:
+        if limit == 1 and self._picks_the_first and not choice and timeout is None and (credit is None or not credit.is_pushed):
             message = self.ready.pop()  # what most receives are, without the list
             return [] if message is None else [self._lease(now, message, client, None, None, 1)]
         picked = self._pick(now, limit, choice)
@@ -386,7 +388,8 @@ class Queue:
     def join(self, credit: Credit) -> None:
         """Let a credit wait here (too): a receive over several queues is one credit in each."""
         self.waiting.append(credit)
-        self._sessions[credit.client].credits[credit] = self
+        if not self.is_safe:
+            self._sessions[credit.client].credits[credit] = self
         if credit.ends is not None:
             self.waits.add(credit.ends, credit.arm, credit)
 
@@ -400,7 +403,8 @@ class Queue:
     def cancel(self, credit: Credit) -> None:
         """The client waits no more; what it holds stays with it."""
         credit.arm = 0
-        self._sessions[credit.client].credits.pop(credit, None)
+        if not self.is_safe:
+            self._sessions[credit.client].credits.pop(credit, None)
 
     def serve(self, now: Nanos, choice: int = 0) -> tuple[Credit, list[Delivery]] | None:
         """Serve one waiting consumer: a batch, or one pushed message.  None: nobody waits, or nothing can be had."""

@@ -28,13 +28,13 @@ class Alarm(Event):
         self._ok = True
         self._value = None
         self._defused = False
-        self._calls = [call] if call is not None else []
+        self._calls = (call,) if call is not None else None
         self._heap = env._queue
         self._eid = env._eid.__next__
 
     def at(self, time: Nanos) -> Alarm:
         """Ring then; what ``env.schedule`` does, without its call and its addition."""
-        self.callbacks = self._calls.copy()
+        self.callbacks = self._calls or []  # type: ignore[assignment]  # SimPy only walks through them
         heappush(self._heap, (time, self.slot, self._eid(), self))  # type: ignore[misc]
         return self
 

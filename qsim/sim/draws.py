@@ -49,8 +49,8 @@ Words: TypeAlias = tuple[str, ...]
 
 NUMBER_BITS = 40
 _NUMBER = (1 << NUMBER_BITS) - 1
-WIDEST = 10
-"""Blocks of 1,024 numbers."""
+WIDEST = 12
+"""Blocks of 4,096 numbers."""
 LATE = 8
 """From this turn on few messages are left, and these come again and again: drawn 16 turns at a time, not 1,024
 numbers."""

@@ -57,6 +57,8 @@ class Port:
         self.peers: list[Port] = []
         """Ports of queues into which a call here may move a message (the dead-letter queue)."""
         self.watch: Callable[[], None] | None = None
+        self.is_one_of_several = False
+        """Some consumer reads other queues too."""
         self.has_deadlines = False
         """Some producer's messages carry a delay or a ttl of their own."""
         self.blocked: deque[Callable[[], None]] = deque()
@@ -267,15 +269,18 @@ class Port:
 
     def _serve_one(self, now: Nanos) -> Credit | None:
         choice = self._choice() if self._is_flawed else 0
-        better = self._better()
-        if better is not None:
+        if self.is_one_of_several and (better := self._better()) is not None:
             return better
-        served = self.queue.serve(now, choice)
+        queue = self.queue
+        served = queue.serve(now, choice)
         if served is None:
             self._after_receive([])
             return None
         credit, deliveries = served
-        self._after_receive(deliveries)
+        if not self._is_simple_receive:
+            self._after_receive(deliveries)
+        elif queue.leases.due < self._leases.armed:
+            self._leases.show(queue.leases.due)
         credit.owner.deliver(self, deliveries, credit)
         return credit
 

@@ -1,20 +1,16 @@
 """Producers: who sends what, when, and what they do when they are refused or hear nothing.
 
-``Maker`` is one producer; ``produce`` is its story.  It knows the port and luck, no rule of a broker.  A message is
+``Maker`` is one producer: it waits for the next arrival, arms the one after it, sends.  It knows the port and luck, no rule of a broker.  A message is
 ``producer << 40 | number`` for all its tries; each try is a SENT row.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
-
-from simpy.events import Event
-from simpy.exceptions import Interrupt
 
 from qsim.kernel.journal import NOBODY, ROW, Cause, Kind
 from qsim.scenario.plan import OnReject, ProducerPlan
@@ -62,12 +58,13 @@ class Maker:
         self.batch: list[Letter] = []
         self.held: deque[Letter] = deque()
         self.again: list[tuple[Nanos, int, bool, Letter]] = []
-        self._arm = count().__next__
+        self._order = count().__next__
         self.firsts = self.retries = 0
         self._budget = budget
         slot = world.slots.send
         self._slot = slot(self.index, SEND)
-        self.alarm = Alarm(world.env, self._slot)
+        self._next_arrival = self.arrivals.next
+        self.alarm = Alarm(world.env, self._slot, self._arrive)
         self._flush_alarm = Reminder(world.env, slot(self.index, FLUSH), self._flush_due)
         self._again_alarm = Reminder(world.env, slot(self.index, RETRY), self._try_due)
         self._flush_at: Nanos = 0
@@ -76,7 +73,6 @@ class Maker:
         self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
         self._size = message.size
         self._ttl = message.ttl
-        self.process: Any = None
 
     def _has_plain_messages(self) -> bool:
         message, flaws = self.plan.message, self.port.flaws
@@ -84,25 +80,32 @@ class Maker:
         return not varies and message.dedup_keys is None and not (flaws.lose_send or flaws.lose_reply)
 
     def start(self) -> None:
-        self.process = self.world.env.process(produce(self))
+        self._arm(self._next_arrival())
+
+    def _arm(self, due: Nanos | None) -> None:
+        self.due = due
+        if due is not None:
+            self.alarm.at(due)
+
+    def _arrive(self, _event: Any) -> None:
+        """An arrival.  What comes next is armed first; a message that is held up by nobody is sent at once."""
+        self.due = following = self._next_arrival()
+        if following is not None:
+            self.alarm.at(following)
+        if not self.is_paused:
+            self.offer()
 
     # --- what the timeline does ---------------------------------------------------------------------------------------
 
     def set_rate(self, rate: Any) -> None:
         """From now on; what is drawn for the message under way is stretched."""
-        self.due = self.arrivals.set_rate(self.world.now, rate)
-        self.rearm()
+        self.alarm.callbacks = []  # still in the heap, it will ring for nobody
+        self.alarm = Alarm(self.world.env, self._slot, self._arrive)
+        self._arm(self.arrivals.set_rate(self.world.now, rate))
 
     def pause(self, is_paused: bool) -> None:
         """A paused producer sends nothing; what would have been sent meanwhile is not made up for."""
         self.is_paused = is_paused
-
-    def rearm(self) -> None:
-        self.alarm = Alarm(self.world.env, self._slot)  # the old one is still in the heap
-        if self.process.is_alive:
-            self.process.interrupt()
-        else:
-            self.start()
 
     # --- sending --------------------------------------------------------------------------------------------------------
 
@@ -204,7 +207,7 @@ class Maker:
         self._later(self.world.now + self.plan.timeout, True, letter)
 
     def _later(self, time: Nanos, is_timeout: bool, letter: Letter) -> None:
-        heappush(self.again, (time, self._arm(), is_timeout, letter))
+        heappush(self.again, (time, self._order(), is_timeout, letter))
         self._again_alarm.show(self.again[0][0])
 
     def _try_again(self, letter: Letter, since: Nanos) -> None:
@@ -283,24 +286,3 @@ class Maker:
             self._row(Kind.LOST_SEND, letter)
             self._hear_nothing(letter)
         return True
-
-
-def produce(maker: Maker) -> Generator[Event, Any, None]:
-    """The story of a producer: wait for the next arrival, send.  What comes next is armed first."""
-    next_arrival = maker.arrivals.next
-    if maker.due is None:
-        maker.due = next_arrival()
-    armed = False
-    while maker.due is not None:
-        try:
-            if not armed:
-                maker.alarm.at(maker.due)
-            yield maker.alarm
-            maker.due = following = next_arrival()
-            armed = following is not None
-            if armed:
-                maker.alarm.at(following)
-            if not maker.is_paused:
-                maker.offer()
-        except Interrupt:
-            armed = False

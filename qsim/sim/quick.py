@@ -1,7 +1,7 @@
 """The same consumer as a callback: one event a message, no process.
 
-It serves where nothing touches a consumer but its messages: one queue, one message at a time, no crash, heartbeat,
-store, eta, lost ack or limit, and no timeline entry that concerns it.  It writes the rows that ``consumers.work``
+It serves where nothing touches a consumer but its messages: one queue that no message moves into, one message at a
+time, no crash, heartbeat, store, eta, lost ack or limit, and no timeline entry that concerns it.  It writes the rows that ``consumers.work``
 would write; a test holds the two together.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from qsim.kernel.journal import ROW, Kind
 from qsim.kernel.message import Credit, Delivery
-from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Set
+from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.port import Port
@@ -29,7 +29,23 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         return False
     if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch:
         return False
-    return not (consumer.failures.crash or _is_limited(plan, consumer) or _has_etas(plan) or _is_in_timeline(plan, consumer))
+    return not (
+        consumer.failures.crash
+        or _is_limited(plan, consumer)
+        or _has_etas(plan)
+        or _is_moved_into(plan, consumer.sources[0])
+        or _is_in_timeline(plan, consumer)
+    )
+
+
+def _is_moved_into(plan: Plan, queue: int) -> bool:
+    """By dead-lettering or a redrive."""
+    name = plan.queues[queue].name
+    actions = [action for entry in plan.timeline for action in entry.actions]
+    letters = [q.profile.dlq for q in plan.queues] + [a.value for a in actions if isinstance(a, Set) and a.what == "dlq"]
+    return any(letter is not None and letter.queue == name for letter in letters) or any(
+        isinstance(action, Redrive) and action.to == queue for action in actions
+    )
 
 
 def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
@@ -65,7 +81,7 @@ class QuickMember:
         self._env = world.env
         self._rows = world.journal.rows
         self._attempt = world.luck.attempt
-        self._turns = crew.turns
+        self._plan = crew.plan
         self._poll = crew.plan.poll
         self._delivery: Any = None
         self._turn = 1
@@ -98,15 +114,10 @@ class QuickMember:
 
     def _begin(self, delivery: Delivery) -> None:
         number = delivery[0].number
-        turns = self._turns
-        if delivery[2] > 1 or number in turns:
-            turn = turns[number] = turns.get(number, 0) + 1
-        else:
-            turn = 1
-            turns[number] = 1
-        service, self._fate, _, self._jitter = self._attempt(self.crew.plan, number, turn)
+        # Every delivery is begun, and no message comes here from another queue: the broker's count is ours.
+        self._turn = turn = delivery[2]
+        service, self._fate, _, self._jitter = self._attempt(self._plan, number, turn)
         self._delivery = delivery
-        self._turn = turn
         self._alarm.at(self._env._now + service)  # type: ignore[arg-type]
 
     def _finish(self, _event: Any) -> None:
@@ -114,12 +125,12 @@ class QuickMember:
         delivery = self._delivery
         number = delivery[0].number
         plan, poison = self.crew.plan, self.world.poison
+        self._plan = plan
         rows = self._rows
         if self._fate < plan.failures.error or (poison and number in poison):
             rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _ERRED, 0, -1)
             give_back(plan, self.port, delivery, self._jitter)
         else:
             rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _EFFECT, 0, -1)
-            if not self.port.ack(delivery):
-                self._turns.pop(number, None)
+            self.port.ack(delivery)
         self._ask()
