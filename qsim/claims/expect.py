@@ -29,7 +29,7 @@ class Inconclusive(CheckFailed):
 
 def expect(run: Any) -> Expect:
     """Claims about a run, or about the replications in a list of runs."""
-    runs = run if isinstance(run, list | tuple) else [run]
+    runs: list[Any] = list(run) if isinstance(run, list | tuple) else [run]
     return Expect([getattr(one, "numbers", one) for one in runs])
 
 

@@ -14,6 +14,7 @@ from qsim.claims import whole_run
 from qsim.claims.words import say
 from qsim.kernel.journal import Kind
 from qsim.metrics import life, places, queues, workers
+from qsim.metrics.naming import message_name
 from qsim.metrics.numbers import Numbers, values_in_window
 from qsim.scenario.plan import Constant, ConsumerPlan, Expectation, ProducerPlan
 from qsim.scenario.reference import PER_MESSAGE, RATE, SHARE, TIME, Reference, type_of
@@ -176,7 +177,7 @@ def _trace(expectation: Expectation, run: Numbers) -> list[str]:
     variant = "" if plan.variant == "base" else f" --variant {plan.variant}"
     seed = f" --seed {recording.seed}" if recording.seed != plan.seed else ""
     replication = f" --replication {recording.replication}" if recording.replication != 1 else ""
-    name = life.message_name(plan, message)
+    name = message_name(plan, message)
     return [f"qsim trace {plan.name} --message {name}{variant}{seed}{replication}"]
 
 

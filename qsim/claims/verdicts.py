@@ -15,9 +15,9 @@ from typing import Any
 
 from qsim.claims import explain, whole_run
 from qsim.claims.words import plain, say
-from qsim.metrics.numbers import Numbers, Reference
+from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation, Plan
-from qsim.scenario.reference import RATE, TIME, dimension
+from qsim.scenario.reference import RATE, TIME, Reference, dimension
 from qsim.units import SECOND
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"

@@ -6,6 +6,7 @@ It knows dimensions and nothing of claims.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from qsim.scenario.reference import RATE, SHARE, TIME, Reference
@@ -48,4 +49,4 @@ def _rate(value: Any) -> str:
     return f"{float(value):,.0f}/s" if abs(value) >= 1000 else format_rate(value)
 
 
-_SAYS = {TIME: format_duration, RATE: _rate, SHARE: format_share}
+_SAYS: dict[str, Callable[[Any], str]] = {TIME: format_duration, RATE: _rate, SHARE: format_share}

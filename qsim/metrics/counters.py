@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from qsim.kernel.journal import Kind
 from qsim.metrics import queues, workers
-from qsim.metrics.ledger import Ledger
+from qsim.metrics.ledger import NUMBER_BITS, Ledger
 from qsim.scenario.plan import ConsumerPlan, ProducerPlan
 from qsim.units import Nanos
 
@@ -129,8 +127,7 @@ def _rows(ledger: Ledger, by: str, number: int, kind: Kind, span: Span, marked: 
     positions = ledger.span(*span)
     if marked is None:
         return int(ledger.counts(by, positions)[number + 1, kind])
-    scope = {"queue": number} if by == "queue" else {"consumer": number} if by == "consumer" else {}
-    columns = ("dense", "message") if by == "producer" else ("dense",)
-    rows = ledger.select(kind, span=positions, columns=columns, **scope)  # type: ignore[arg-type]
-    keep = marked[rows.dense] if len(rows.dense) else np.empty(0, bool)
-    return int((keep & (rows.message >> 40 == number)).sum() if by == "producer" else keep.sum())
+    queue, consumer = (number if by == which else None for which in ("queue", "consumer"))
+    rows = ledger.select(kind, span=positions, columns=("dense", "message"), queue=queue, consumer=consumer)
+    own = rows.message >> NUMBER_BITS == number if by == "producer" else True
+    return int((marked[rows.dense] & own).sum())

@@ -199,14 +199,12 @@ _ENDS = {
 
 def _ends(ledger: Ledger, queue: int) -> Array:
     """How each message left the queue last."""
-    import pandas as pd
-
     rows = ledger.select(*places.ENTERS, *_ENDS, queue=queue, columns=("dense", "kind"))
     last = np.zeros(ledger.size, np.int8)
     last[rows.dense] = rows.kind
     codes = np.full(128, -1, np.int8)
     codes[list(_ENDS)] = np.arange(len(_ENDS))
-    return pd.Categorical.from_codes(codes[last], list(_ENDS.values()))
+    return _repeated(list(_ENDS.values()), codes[last])
 
 
 def _producer_names(ledger: Ledger, index: Array) -> Any:
@@ -220,7 +218,8 @@ def _repeated(names: list[str], codes: Array) -> Any:
     """A categorical column; codes that name nothing are missing."""
     import pandas as pd
 
-    return pd.Categorical.from_codes(np.where((codes >= 0) & (codes < len(names)), codes, -1), names)
+    known = np.where((codes >= 0) & (codes < len(names)), codes, -1)
+    return pd.Categorical.from_codes(known, pd.Index(names))
 
 
 def _seconds(times: Array) -> Array:
@@ -267,12 +266,10 @@ def _events(numbers: Numbers) -> pd.DataFrame:
 
 def _enum(members: Any, values: Array) -> Any:
     """A categorical column of an enum's names in lower case."""
-    import pandas as pd
-
     codes = np.full(256, -1, np.int16)
     codes[[int(m) for m in members]] = np.arange(len(members))
     names = [m.name.lower().rstrip("_").replace("_", "-") for m in members]
-    return pd.Categorical.from_codes(codes[np.asarray(values, np.int64)], names)
+    return _repeated(names, codes[np.asarray(values, np.int64)])
 
 
 def _alerts(numbers: Numbers) -> pd.DataFrame:
@@ -311,8 +308,8 @@ def _consumer(numbers: Numbers, item: Any) -> pd.DataFrame:
     return pd.DataFrame({"time_s": times / SECOND, "count": live, "busy": at_work, "utilization": share})
 
 
-_TABLES: dict[str, Callable[[Numbers], Any]] = {"messages": _messages, "events": _events, "alerts": _alerts}
-_OF_KIND: dict[str | None, Callable[[Numbers, Any], Any]] = {"queue": _queue, "consumer": _consumer}
+_TABLES: dict[str, Callable[[Numbers], pd.DataFrame]] = {"messages": _messages, "events": _events, "alerts": _alerts}
+_OF_KIND: dict[str | None, Callable[[Numbers, Any], pd.DataFrame]] = {"queue": _queue, "consumer": _consumer}
 
 
 # --- one message ------------------------------------------------------------------------------------------------------
@@ -347,7 +344,7 @@ def _place_after(kind: Kind, row: Row) -> str | None:
     if kind not in places.MOVES:
         return None
     to = places.MOVES[kind][1]
-    return Place(row.cause if to is places.Told.CAUSE else int(to)).name.lower()  # type: ignore[call-overload]
+    return Place(row.cause if isinstance(to, places.Told) else to).name.lower()
 
 
 # --- what lies in a queue ---------------------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ class Ledger:
         return order
 
     def _of_first_try(self, column: str, dtype: type) -> Array:
-        found = np.full(self.size, -1, dtype)
+        found: Array = np.full(self.size, -1, dtype)
         for _, part in self._first_tries():
             found[self.dense(part["message"])] = part[column]
         return found

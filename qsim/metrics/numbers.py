@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,11 +127,14 @@ class Numbers:
 
     def function(self, reference: Reference) -> Function:
         """The series over time."""
-        return self._keep(("function", reference.object, reference.metric, reference.label), self._function, reference)
+        key = ("function", reference.object, reference.metric, reference.label)
+        function: Function = self._keep(key, self._function, reference)
+        return function
 
     def values(self, reference: Reference) -> queues.Values:
         """The values a message, of every message, in no window."""
-        return self._keep(("values", reference.object, reference.metric), self._values, reference)
+        values: queues.Values = self._keep(("values", reference.object, reference.metric), self._values, reference)
+        return values
 
     def marked(self, reference: Reference) -> Array | None:
         """Which messages the label names; None: all."""
@@ -146,8 +150,7 @@ class Numbers:
         name = name or reference.metric
         if kind == "alert":
             return counters.of_alert(self.ledger, item, span)
-        count = {"queue": counters.of_queue, "producer": counters.of_producer, "consumer": counters.of_consumer}[kind]
-        return count(self.ledger, item, name, span, marked)  # type: ignore[operator]
+        return _COUNTERS[kind](self.ledger, item, name, span, marked)
 
     def _item(self, reference: Reference) -> tuple[str, Any]:
         """The kind, and the queue's or alert's number, or the plan of the producer or consumer."""
@@ -235,6 +238,11 @@ _VALUES: dict[tuple[str, str], Callable[..., queues.Values]] = {
     ("consumer", "calls_per_message"): workers.calls_per_message,
     ("consumer", "prefetch_wait"): workers.prefetch_wait,
 }
+_COUNTERS: dict[str, Callable[..., Number]] = {
+    "queue": counters.of_queue,
+    "producer": counters.of_producer,
+    "consumer": counters.of_consumer,
+}
 SHARE_OF = {"queue": "received", "producer": "sent", "consumer": "effects"}
 """To which counter of the same object a counter's share is its ratio."""
 
@@ -267,7 +275,7 @@ _OF_PIECES: dict[str, Callable[[Any], Number | None]] = {
     "min": least,
     "max": greatest,
     "share": share,
-    **{name: (lambda pieces, p=p: percentile(pieces, p)) for name, p in PERCENTILES.items()},
+    **{name: partial(percentile, p=p) for name, p in PERCENTILES.items()},
 }
 
 
@@ -294,13 +302,17 @@ def values_in_window(numbers: Numbers, reference: Reference) -> queues.Values:
     return queues.Values(values.known[keep], values.value[keep], values.dense[keep])
 
 
+def _quantile(values: Array, p: float) -> float:
+    return float(np.quantile(values, p))
+
+
 _OF_VALUES: dict[str, Callable[[Array], Number]] = {
     "mean": lambda values: float(values.mean()),
     "min": lambda values: values.min().item(),
     "max": lambda values: values.max().item(),
     "total": lambda values: values.sum().item(),
     "share": lambda values: float((values > 0).mean()),
-    **{name: (lambda values, p=p: float(np.quantile(values, p))) for name, p in PERCENTILES.items()},
+    **{name: partial(_quantile, p=p) for name, p in PERCENTILES.items()},
 }
 
 
@@ -371,7 +383,7 @@ def _counter_on_grid(numbers: Numbers, reference: Reference, times: Array) -> Ar
 def _values_on_grid(numbers: Numbers, reference: Reference, times: Array) -> Array:
     values = values_in_window(numbers, Reference(reference.object, reference.metric, reference.label, at=END))
     order = np.argsort(values.known, kind="stable")
-    edges = np.searchsorted(values.known[order], times, side="right")
+    edges: Array = np.searchsorted(values.known[order], times, side="right")
     value, statistic = values.value[order], _OF_VALUES[reference.statistic or "mean"]
     lows = np.concatenate([[0], edges[:-1]])
     return np.array([statistic(value[a:b]) if b > a else np.nan for a, b in zip(lows, edges, strict=True)], float)

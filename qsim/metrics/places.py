@@ -6,6 +6,7 @@ that come from GONE, and a message is in exactly one place at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -85,7 +86,7 @@ def _side(rows: Array, side: int) -> Array:
 
 
 _CODE = {Told.CAUSE: 251, Told.OTHER: 252, Told.LOW_BYTE: 253}
-_READ = {
+_READ: dict[Told, Callable[[Array], Array]] = {
     Told.CAUSE: lambda rows: rows["cause"],
     Told.OTHER: lambda rows: np.maximum(rows["other"], 0),
     Told.LOW_BYTE: lambda rows: rows["other"] & 255,
