@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.kernel.journal import NOBODY, Kind
+from qsim.kernel.journal import Kind
 from qsim.metrics.ledger import NEVER, Ledger, firsts, key, last_before
 from qsim.metrics.queues import Values, _only, level
 from qsim.metrics.steps import Steps, combine, from_changes
@@ -21,8 +21,8 @@ Array = Any
 
 _COMPLETES = (Kind.EFFECT, Kind.SKIPPED)
 _WORK_ENDS = (*_COMPLETES, Kind.ERRED, Kind.INTERRUPTED)
-_MOST_ATTEMPTS = 20
-"""Bits for the number of an attempt beside its message."""
+_ATTEMPT_BITS = 20
+"""For the number of an attempt beside its message."""
 
 
 # --- over time --------------------------------------------------------------------------------------------------------
@@ -62,16 +62,25 @@ def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, S
     ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
     if consumer.buffers:
         ends = _only(ends, np.isin(_attempt(ends), _attempt(starts)))
-    interrupted = ends.kind == Kind.INTERRUPTED
-    if interrupted.any():
-        over = np.isin(_attempt(_only(ends, interrupted)), _attempt(_only(ends, ~interrupted)))
-        interrupted[np.flatnonzero(interrupted)[~over]] = False
-        ends = _only(ends, ~interrupted)
-    return starts, ends
+    return starts, _only(ends, ~_is_over(ends))
 
 
 def _attempt(rows: SimpleNamespace) -> Array:
-    return (rows.dense << _MOST_ATTEMPTS) | rows.attempt
+    return (rows.dense << _ATTEMPT_BITS) | rows.attempt
+
+
+def _is_over(ends: SimpleNamespace) -> Array:
+    """Which interruptions struck work that had ended at that very instant."""
+    interrupted = ends.kind == Kind.INTERRUPTED
+    struck = ends.dense[interrupted]
+    near = _only(ends, ~interrupted & np.isin(ends.dense, struck)) if len(struck) else _only(ends, interrupted)
+    ended = set(zip(near.time.tolist(), near.dense.tolist(), near.client.tolist(), strict=True))
+    at = np.flatnonzero(interrupted)
+    hit = [
+        which in ended for which in zip(ends.time[at].tolist(), struck.tolist(), ends.client[at].tolist(), strict=True)
+    ]
+    interrupted[at] = hit
+    return interrupted
 
 
 def busy_with_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
@@ -194,19 +203,16 @@ def _same_client(starts: SimpleNamespace, rows: SimpleNamespace, delivered: Arra
 
 
 def send_time(ledger: Ledger) -> Values:
-    """From the first attempt to send until the producer was answered; no value while it has not been."""
+    """From the first attempt to send until the producer was answered; no value while it has not been.
+
+    Where no row says when it heard, it heard at once, unless it had given up waiting.
+    """
     heard = ledger.select(Kind.ANSWERED, columns=("time", "dense"))
     answered = np.full(ledger.size, -1, np.int64)
     outcome = ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, Kind.REJECTED, columns=("time", "dense"))
-    at_once = outcome.time == ledger.first_sent[outcome.dense]
-    answered[outcome.dense[at_once]] = outcome.time[at_once]
+    answered[outcome.dense[::-1]] = outcome.time[::-1]
     answered[ledger.select(Kind.TIMED_OUT, columns=("dense",)).dense] = -1
     answered[heard.dense] = heard.time
     dense = np.flatnonzero((answered >= 0) & (ledger.first_sent >= 0))
     dense = dense[np.argsort(answered[dense], kind="stable")]
     return Values(answered[dense], answered[dense] - ledger.first_sent[dense], dense)
-
-
-def nobody(rows: SimpleNamespace) -> Array:
-    """Rows without a message."""
-    return rows.dense == NOBODY

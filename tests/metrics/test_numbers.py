@@ -138,6 +138,12 @@ def test_a_crash_after_the_effect_ends_no_second_slot():
     assert value(tell, "worker.busy at 1s", "worker.busy at 3s", "worker.effects", "worker.interrupted") == [1, 0, 1, 1]
 
 
+def test_a_crash_in_a_later_life_of_the_same_attempt_number_does_end_a_slot():
+    tell = Story().up(0).send(0, "a").receive(0, "a").ack(2, "a").receive(3, "a", 2)
+    tell.work(5, Kind.INTERRUPTED, "a", 1)
+    assert value(tell, "worker.busy at 4s", "worker.busy at 6s", "worker.busy at end") == [1, 0, 0]
+
+
 def test_work_begins_at_started_where_deliveries_wait():
     tell = Story(consumers=[consumer(buffers=True)]).up(0).send(0, "a").send(0, "b")
     tell.receive(0, "a", together=2).receive(0, "b", together=2)
@@ -283,6 +289,12 @@ def test_send_time_is_until_the_producer_is_answered():
     tell.sent(0, "b").row(1, Kind.TIMED_OUT, "b", attempt=1).sent(2, "b", 2).accepted(2, "b").row(2, Kind.ANSWERED, "b")
     tell.sent(3, "c").row(3, Kind.LOST_SEND, "c").row(4, Kind.TIMED_OUT, "c", attempt=1)
     assert value(tell, "shop.send_time min", "shop.send_time max", "shop.send_time total") == [0, 2, 2]
+
+
+def test_a_batch_is_answered_when_it_goes():
+    # "wait and latency count from the producer's first attempt to send it, so batching ... [is] in"
+    tell = Story().sent(0, "a").sent(1, "b").accepted(3, "a").accepted(3, "b").receive(3, "a").receive(4, "b")
+    assert value(tell, "shop.send_time max", "shop.send_time min", "orders.wait min", "orders.wait max") == [3, 2, 3, 3]
 
 
 def test_a_value_belongs_to_the_moment_at_which_it_becomes_known():
