@@ -58,7 +58,7 @@ class Queue:
         self.waits = Deadlines()
         self.set_aside: dict[int, Message] = {}
         self._broker = broker
-        self._next: Callable[[], int] = broker.next_number
+        self.next_number = self._next = broker.next_number
         self._journal = broker.journal
         self._rows = broker.journal.rows
         self._sessions = broker.sessions
@@ -77,9 +77,10 @@ class Queue:
         limits = profile.throttle
         if limits is not None:
             self.sends, self.receives, self.deletes = map(Bucket, (limits.send, limits.receive, limits.delete))
-        self._is_plain = not (
-            profile.needs_group or limits or profile.capacity or profile.max_size or profile.max_delay is not None
-        )
+        checks = profile.needs_group or limits or profile.max_size or profile.max_delay is not None
+        self.send = self._checked_send if checks or not profile.message_delay else self.enter
+        """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
+        accepted before; else why not."""
         self._most = profile.dlq.max_receives if profile.dlq is not None else None
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily else self._most
@@ -95,7 +96,7 @@ class Queue:
 
     # --- send ------------------------------------------------------------------------------------------------------
 
-    def send(
+    def _checked_send(
         self,
         now: Nanos,
         number: int,
@@ -108,8 +109,7 @@ class Queue:
         attributes: Mapping[str, str] | None = None,
         payload: Any = None,
     ) -> Cause:
-        """One call with one message.  NONE: it was accepted; DUPLICATE_ID: accepted before; else why not."""
-        if not self._is_plain and (cause := self._refusal(now, group, delay, size, self.sends.take(now))):
+        if cause := self._refusal(now, group, delay, size, self.sends.take(now)):
             return self._refuse(now, number, cause)
         return self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
 

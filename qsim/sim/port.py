@@ -100,7 +100,10 @@ class Port:
         answer = queue.send(self.env._now, number, level, group, delay, ttl, size, dedup)  # type: ignore[arg-type]
         if self._is_simple_send:
             if queue.waiting:
-                self._serve_soon()
+                if self._heap[0][0] <= self.env._now:
+                    self._arm_turn()
+                else:
+                    self._serve()
         else:
             self.after()
         return answer
@@ -149,6 +152,14 @@ class Port:
         credit.owner = owner
         self.expect(credit)
         return credit
+
+    def wait_again(self, credit: Credit) -> None:
+        """The same receive once more, for ever if need be."""
+        queue = self.queue
+        credit.arm = queue.next_number()
+        queue.waiting.append(credit)
+        if queue.visible:
+            self._arm_turn()
 
     def join(self, credit: Credit) -> None:
         """The same receive waits here too."""
@@ -254,7 +265,8 @@ class Port:
 
     def _serve(self) -> None:
         """Serve one consumer after the other, as long as nothing else comes first; then end the waits that are over."""
-        queue, heap, now = self.queue, self._heap, self.now
+        queue, heap = self.queue, self._heap
+        now: Nanos = self.env._now  # type: ignore[assignment]
         while queue.waiting and queue.visible:
             served = self._serve_one(now)
             if served is None:

@@ -88,12 +88,21 @@ class Maker:
             self.alarm.at(due)
 
     def _arrive(self, _event: Any) -> None:
-        """An arrival.  What comes next is armed first; a message that is held up by nobody is sent at once."""
-        self.due = following = self._next_arrival()
-        if following is not None:
-            self.alarm.at(following)
-        if not self.is_paused:
-            self.offer()
+        """An arrival.  What comes next at this very instant is armed first; what nothing comes before needs no alarm."""
+        env, heap = self.world.env, self.world.env._queue
+        while True:
+            self.due = following = self._next_arrival()
+            is_tie = following is not None and following <= env._now
+            if is_tie:
+                self._arm(following)
+            if not self.is_paused:
+                self.offer()
+            if following is None or is_tie:
+                return
+            if heap[0][0] <= following or self._budget is not None:
+                self._arm(following)
+                return
+            env._now = following  # type: ignore[assignment]
 
     # --- what the timeline does ---------------------------------------------------------------------------------------
 

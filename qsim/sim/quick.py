@@ -84,6 +84,7 @@ class QuickMember:
         self._plan = crew.plan
         self._poll = crew.plan.poll
         self._delivery: Any = None
+        self._credit: Credit | None = None
         self._turn = 1
         self._fate = self._jitter = 0.0
         self._alarm = Alarm(world.env, world.slots.work(crew.plan.index, number, 0, WORK), self._finish)
@@ -109,8 +110,10 @@ class QuickMember:
         deliveries = self.port.hand_out(self.client, 1, poll.visibility_timeout)
         if deliveries:
             self._begin(deliveries[0])
+        elif self._credit is not None and poll.wait is None and self._queue.is_safe:
+            self.port.wait_again(self._credit)
         else:
-            self.port.wait(self, self.client, 1, poll.visibility_timeout, poll.wait)
+            self._credit = self.port.wait(self, self.client, 1, poll.visibility_timeout, poll.wait)
 
     def _begin(self, delivery: Delivery) -> None:
         number = delivery[0].number
