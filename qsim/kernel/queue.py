@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qsim.kernel.deadlines import Deadlines, Entry
 from qsim.kernel.journal import NOBODY, ROW, Cause, Kind, Place
 from qsim.kernel.message import Credit, Delivery, Message
-from qsim.kernel.profile import OnCrash, Order, Overflow, Profile, ReturnsTo, Stale
+from qsim.kernel.profile import OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
 from qsim.kernel.ready import Groups, lanes_for
 from qsim.kernel.throttle import Bucket
 from qsim.units import MILLISECOND, Nanos
@@ -65,18 +65,21 @@ class Queue:
         self._seen_ids: dict[Hashable, Nanos] = {}
         self._seen_order: deque[tuple[Nanos, Hashable]] = deque()
         self.sends = self.receives = self.deletes = Bucket(None)
+        self._limits: Throttle | None = None
         self.is_safe = False
         """The driver's promise that no client dies and nobody purges: who holds what need not be remembered."""
         self.configure(profile)
 
     def configure(self, profile: Profile) -> None:
         """Take on a profile's settings.  What has begun stays as it was; the order of a queue cannot change."""
+        limits = profile.throttle
+        if limits != self._limits:
+            each = (limits.send, limits.receive, limits.delete) if limits is not None else (None, None, None)
+            self.sends, self.receives, self.deletes = map(Bucket, each)
+            self._limits = limits
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
         self.tracks = profile.on_crash is not OnCrash.KEEPS and not self.is_safe
-        limits = profile.throttle
-        if limits is not None:
-            self.sends, self.receives, self.deletes = map(Bucket, (limits.send, limits.receive, limits.delete))
         checks = profile.needs_group or limits or profile.max_size or profile.max_delay is not None
         self.send = self._checked_send if checks or not profile.message_delay else self.enter
         """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
