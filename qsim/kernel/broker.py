@@ -247,7 +247,9 @@ class Broker:
 
     def wake_at(self) -> Nanos | None:
         """When time will next change something by itself: never in the past, never late.  None: never."""
-        due = min(self._due, self._first_due())
+        due = self._first_due()
+        if self._due < due and any(queue.waiting and queue.visible for queue in self.queues.values()):
+            due = self._due  # a receive that waits may be served late in that instant
         return None if due >= NEVER else due
 
     def wake(self, now: Nanos) -> None:
