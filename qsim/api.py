@@ -243,7 +243,7 @@ class Run:
             "replication": recording.replication,
             "engine": ENGINE,
             "duration_s": recording.ended / 1e9,
-            "messages": sum(int(told[f"{p.name}.sent total"] or 0) for p in self.plan.producers),
+            "messages": sum(_messages(self, p.name) for p in self.plan.producers),
             "wall_s": recording.wall_s,
             "metrics": {name: _jsonable(value) for name, value in told.items()},
             "expectations": [verdict.json() for verdict in self.verdicts()],
@@ -258,6 +258,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run of {self.plan.name}, seed {self.seed}>"
+
+
+def _messages(run: Run, producer: str) -> int:
+    """How many messages it sent, however many tries each took."""
+    return int(run[f"{producer}.sent at end"] or 0) - int(run[f"{producer}.retried at end"] or 0)
 
 
 def _jsonable(value: Any) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from qsim.kernel.journal import NOBODY, Cause, Journal, Kind, Place
+from qsim.kernel.journal import NOBODY, ROW, Cause, Journal, Kind, Place
 from qsim.kernel.profile import DeadLetter, Profile
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import (
@@ -72,7 +72,7 @@ def plan(queues=("orders",), consumers=None, producers=None, duration=10, warmup
 
 
 class Story:
-    """Rows in the order in which they are told."""
+    """Rows in the order of time; at one instant in the order in which they are told."""
 
     def __init__(self, ended=None, **settings):
         self.plan = plan(**settings)
@@ -152,8 +152,8 @@ class Story:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def recording(self):
-        self.journal.flush()
-        chunks = list(self.journal.chunks)
+        rows = sorted(self.journal.read(), key=lambda row: row[0])
+        chunks = [b"".join(ROW.pack(*row) for row in rows)]
         return Recording(self.plan, 1, 1, chunks, self.ended, None, 0.0, self.levels)
 
     def numbers(self):

@@ -1,9 +1,8 @@
 """Nothing appears and nothing disappears."""
 
-from stories import Story
-
 from qsim.claims.conservation import conservation
 from qsim.kernel.journal import Cause, Kind, Place
+from tests.stories import Story
 
 
 def busy_story():

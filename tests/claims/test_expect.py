@@ -1,9 +1,9 @@
 """The same predicates in Python."""
 
 import pytest
-from stories import Story
 
 from qsim.claims.expect import CheckFailed, Inconclusive, expect
+from tests.stories import Story
 
 
 @pytest.fixture

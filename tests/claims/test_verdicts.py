@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from stories import Story, consumer, plan
 
 from qsim.claims.verdicts import judge, verdicts
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.scenario.plan import Ack, Expectation
 from qsim.scenario.reference import parse
 from qsim.units import SECOND
+from tests.stories import Story, consumer, plan
 
 
 def expectation(that, predicate, value, fails_in=(), otherwise=None):

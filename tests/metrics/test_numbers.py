@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from stories import KINDS, Story, consumer, queue
 
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.scenario.plan import Ack
+from tests.stories import KINDS, Story, consumer, queue
 
 HOUR_S = 3600
 
