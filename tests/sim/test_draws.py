@@ -245,6 +245,8 @@ def test_the_first_luck_of_all_never_changes():
     assert luck.send_luck(shop, 0, 0, 1)[0] == 0.7255845648046837
     assert luck.queue_luck("jobs", "reorder", 0, 1) == 0.6160619273979753
     assert luck.receive_luck(worker, 3, 5)[0] == 0.09672972796245699
+    luck.set_service(worker, Mix((0.5, 1.0), (Constant(1), Constant(2))))
+    assert [luck.attempt(worker, k, 1)[0] for k in range(18)] == [1, 1, *[2] * 13, 1, 1, 1]
     assert (luck.restart(worker, 0, 1), luck.delay(shop, 0, 0)) == (823_654_072_007, 417_220_622_700)
 
 
