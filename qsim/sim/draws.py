@@ -38,11 +38,9 @@ from numpy.typing import NDArray
 
 from qsim.scenario.plan import Constant, ConsumerPlan, Plan, ProducerPlan, Time
 from qsim.sim import arrivals, labels
-from qsim.sim.luck import Attempt, Four, Luck, retry_delay
+from qsim.sim.luck import Attempt, Four
 from qsim.sim.samplers import Floats, Whole, has_parts, log, sampler, uniforms
 from qsim.units import Nanos
-
-__all__ = ["Draws", "Luck", "retry_delay"]
 
 FORMAT = "qsim-1"
 Words: TypeAlias = tuple[str, ...]

@@ -3,7 +3,7 @@
 It knows thresholds and uniforms, and not where these come from.  A value is the number of cumulative thresholds, in
 file order, that do not exceed its uniform; so a larger share of poison poisons the same messages and others.
 A combination of attribute values is one number: the values' numbers as in ``itertools.product``, the last attribute
-changing fastest (``combination`` reads it back).
+changing fastest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from qsim.scenario.plan import Groups, MessagePlan, Poison, Shares
+from qsim.scenario.plan import Groups, MessagePlan, Poison
 from qsim.sim.luck import Label
 from qsim.sim.samplers import Floats, Whole, exp, log
 from qsim.units import Nanos
@@ -30,15 +30,6 @@ def zipf(groups: Groups) -> Floats:
     summed: Floats = np.cumsum(exp(log(np.arange(1.0, groups.keys + 1)) * -groups.skew))
     thresholds: Floats = summed / summed[-1]
     return thresholds
-
-
-def combination(number: int, attributes: Sequence[tuple[str, Shares]]) -> tuple[str, ...]:
-    """The attribute values that a combination stands for, in file order."""
-    values = []
-    for _, shares in reversed(attributes):
-        number, i = divmod(number, len(shares.names))
-        values.append(shares.names[i])
-    return tuple(reversed(values))
 
 
 class Marks:

@@ -35,7 +35,7 @@ from qsim.scenario.plan import (
 )
 from qsim.sim import draws
 from qsim.sim.draws import Draws
-from qsim.sim.labels import choose, combination
+from qsim.sim.labels import choose
 from qsim.sim.luck import Luck, retry_delay
 from qsim.units import HOUR, MILLISECOND, MINUTE, SECOND
 
@@ -297,7 +297,7 @@ def test_one_more_attribute_leaves_the_others():
     one, two = (producer(message=replace(PLAIN, attributes=attributes)) for attributes in ((land,), (kind, land)))
     alone, both = luck_of([one]).labels(one, 0), luck_of([two]).labels(two, 0)
     for k in range(200):
-        assert combination(both[k][3], (kind, land))[1:] == combination(alone[k][3], (land,))
+        assert both[k][3] % len(land[1].names) == alone[k][3]
 
 
 # --- arrivals
@@ -502,7 +502,6 @@ def test_a_plain_message_has_no_labels():
 
 def test_attributes_are_one_number_in_the_order_of_a_product():
     attributes = (("land", Shares(("de", "fr"), (0.5, 1.0))), ("kind", Shares(("a", "b", "c"), (0.2, 0.4, 1.0))))
-    assert [combination(n, attributes) for n in (0, 2, 3, 5)] == [("de", "a"), ("de", "c"), ("fr", "a"), ("fr", "c")]
     one = producer(message=replace(PLAIN, attributes=attributes))
     labels = luck_of([one]).labels(one, 0)
     counts = np.bincount([labels[k][3] for k in range(10_000)], minlength=6)
