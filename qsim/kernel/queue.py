@@ -9,7 +9,8 @@ A message is in exactly one place: ready, delayed, leased or deferred; or it is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from qsim.kernel.deadlines import Deadlines, Entry
@@ -57,6 +58,8 @@ class Queue:
         self.expiries = Deadlines(_expires_then)
         self.waits = Deadlines()
         self.set_aside: dict[int, Message] = {}
+        self._elders: list[tuple[Nanos, int, Message]] = []
+        """Messages at the back although they are old."""
         self._broker = broker
         self.next_number = self._next = broker.next_number
         self._journal = broker.journal
@@ -677,6 +680,7 @@ class Queue:
         to_tail = profile.tail_from is not None and message.receives >= profile.tail_from
         if to_tail or profile.returns_to is ReturnsTo.TAIL:
             message.rank = self._next()  # as if sent now (SQS-12)
+            heappush(self._elders, (message.entered, message.rank, message))
             self.ready.put_back(message)
         elif profile.returns_to is ReturnsTo.HEAD:
             self.ready.put_first(message)
@@ -799,6 +803,13 @@ class Queue:
         yield from leased.values()
         yield from (entry[2] for entry in self.timers.live())
         yield from self.set_aside.values()
+
+    def oldest_since(self) -> Nanos | None:
+        """When the oldest visible message entered this queue; None if none is visible."""
+        fronts = [message.entered for message in self.ready.fronts()]
+        while self._elders and (self._elders[0][2].place is not _READY or self._elders[0][2].rank != self._elders[0][1]):
+            heappop(self._elders)
+        return min([*fronts, self._elders[0][0]] if self._elders else fronts, default=None)
 
     def memory(self, now: Nanos) -> Hashable:
         """What it remembers beside its messages, as of now: deduplication ids and used-up tokens."""

@@ -65,6 +65,16 @@ class Fifo:
             lane.popleft() if isinstance(lane, deque) else heappop(lane)
         return None
 
+    def fronts(self) -> Iterator[Message]:
+        """Among these is the one of least rank."""
+        yield from (m for m in self._first if m.place is _READY)
+        while self._back and self._back[0][1].place is not _READY:
+            heappop(self._back)
+        while self._line and self._line[0].place is not _READY:
+            self._line.popleft()
+        yield from [self._back[0][1]] if self._back else []
+        yield from [self._line[0]] if self._line else []
+
     def _source(self) -> deque[Message] | list[tuple[int, Message]] | None:
         if self._back and (not self._line or self._back[0][0] < self._line[0].rank):
             return self._back
@@ -156,6 +166,15 @@ class Lifo(Fifo):
             self._first.popleft() if self._first else heappop(self._back) if returned else self._line.pop()
         return None
 
+    def fronts(self) -> Iterator[Message]:
+        while self._old and self._old[0][1].place is not _READY:
+            heappop(self._old)
+        while self._line and self._line[0].place is not _READY:
+            self._line.popleft()
+        yield from (m for m in self._first if m.place is _READY)
+        yield from [self._old[0][1]] if self._old else []
+        yield from [self._line[0]] if self._line else []
+
     def put_back(self, message: Message) -> None:
         heappush(self._back, (-message.rank, message))
         self._old.add(message)
@@ -212,6 +231,10 @@ class Levels:
         for message in passed[:-1]:
             self.put_back(message)
         return passed[-1] if passed else None
+
+    def fronts(self) -> Iterator[Message]:
+        for lane in self._lanes:
+            yield from lane.fronts()
 
     def front(self) -> Message | None:
         return next((head for lane in self._lanes if (head := lane.front()) is not None), None)
@@ -286,6 +309,11 @@ class Groups:
 
     def candidates(self, most: int) -> list[Message]:
         return list(islice(self, most))
+
+    def fronts(self) -> Iterator[Message]:
+        for group in self._groups.values():
+            yield from group.lane.fronts()
+        yield from islice((m for m in self._beyond if m.place is _READY), 1)
 
     def front(self) -> Message | None:
         """The first of all, free or not."""

@@ -44,6 +44,15 @@ class Crew:
         """How often work on a message has begun here; forgotten when it is acked."""
         self.members = [(make or _member)(world, self, number) for number in range(plan.most)]
         self.count = 0
+        self.watch: Callable[[], None] | None = None
+
+    def alive(self) -> int:
+        """Live processes."""
+        return sum(member.is_alive for member in self.members)
+
+    def busy(self) -> int:
+        """Desks at work."""
+        return sum(desk.number is not None for member in self.members for desk in member.desks)
 
     def start(self) -> None:
         self.set_count(self.plan.count)
@@ -304,6 +313,8 @@ class Member:
     # --- rows -----------------------------------------------------------------------------------------------------------
 
     def write(self, kind: Kind, message: int = -1, attempt: int = 0, queue: int = -1, cause: int = 0) -> None:
+        if self.crew.watch is not None:
+            self.crew.watch()
         self.world.journal.write(self.world.now, message, self.client, attempt, queue, kind, cause)
 
 
@@ -384,6 +395,8 @@ class Desk:
     def start_work(self, port: Port, delivery: Delivery, turn: int) -> None:
         now = self.world.now
         self.number, self.turn, self.queue = delivery.message.number, turn, port.queue.index
+        if self.member.crew.watch is not None:
+            self.member.crew.watch()
         heartbeat = self.member.crew.plan.heartbeat
         if heartbeat is not None:
             self._at_work = (port, delivery, now)

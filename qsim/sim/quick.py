@@ -33,6 +33,7 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         consumer.failures.crash
         or _is_limited(plan, consumer)
         or _has_etas(plan)
+        or any(alert.when.object == consumer.name for alert in plan.alerts)
         or _is_moved_into(plan, consumer.sources[0])
         or _is_in_timeline(plan, consumer)
     )

@@ -18,6 +18,7 @@ from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
+from qsim.sim.alerts import watch
 from qsim.sim.consumers import Crew
 from qsim.sim.draws import Draws
 from qsim.sim.luck import Luck
@@ -94,6 +95,13 @@ def simulate(
     world = _world(plan, draws if draws is not None else Draws(plan, seed, replication), Journal(keeper))
     budget = None if max_messages is None else [max_messages]
     cast = _cast(world, budget, quick)
+    watch(world, cast.crews, world.journal, keeper.chunks)
+    for port in world.ports:
+        port.look_at_profile()
+    for crew in cast.crews:
+        crew.start()
+    for maker in (maker for entry in cast.makers for maker in entry):
+        maker.start()
     end = plan.duration if until is None else min(until, plan.duration)
     stopped, drained = None, True
     collecting = gc.isenabled()
@@ -137,7 +145,6 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
             ports[source].is_one_of_several = True
     is_safe = all(is_untouched(plan, consumer) for consumer in plan.consumers) and not _purges(plan)
     for port in ports:
-        port.look_at_profile()
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
     return World(env, plan, luck, slots, journal, broker, ports)
@@ -156,10 +163,6 @@ def _cast(world: World, budget: list[int] | None, quick: bool) -> Cast:
     cast = Cast(world, crews, makers)
     for index, entry in enumerate(plan.timeline):
         world.env.process(control(cast, index, entry))
-    for crew in cast.crews:
-        crew.start()
-    for maker in (maker for entry in makers for maker in entry):
-        maker.start()
     return cast
 
 

@@ -1,0 +1,139 @@
+"""Alerts: a rule over a metric that has to hold for a while before it fires.
+
+It knows rules and moments; what a metric is worth is told by ``live``.  On a series the rule is looked at after every
+change, late in the instant; on anything else every ``sample_every``, over the last window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qsim.kernel.deadlines import NEVER
+from qsim.kernel.journal import Journal, Kind
+from qsim.scenario.plan import AlertPlan
+from qsim.sim.alarm import Alarm, Reminder
+from qsim.sim.consumers import Crew
+from qsim.sim.live import Tail, Window, is_series, reader
+from qsim.sim.world import World
+from qsim.units import Nanos
+
+
+class Alert:
+    """It fires when its rule has held for ``hold`` without a break, once until the rule was false."""
+
+    def __init__(self, world: World, plan: AlertPlan, index: int) -> None:
+        self.world = world
+        self.plan = plan
+        self.index = index
+        self.since: Nanos | None = None
+        self.is_firing = False
+        self._later = Reminder(world.env, world.slots.observers + index, self._look_again)
+        self.look: Callable[[], None] = lambda: None
+
+    def judge(self, value: float | None) -> None:
+        """The metric is worth this now."""
+        now, limit = self.world.now, self.plan.limit
+        holds = value is not None and (value > limit if self.plan.above else value < limit)
+        if not holds:
+            self.since = None
+            if self.is_firing:
+                self.is_firing = False
+                self._write(Kind.CLEARED)
+            return
+        if self.since is None:
+            self.since = now
+        if not self.is_firing and now - self.since >= self.plan.hold:
+            self.is_firing = True
+            self._write(Kind.FIRED)
+        elif not self.is_firing:
+            self._later.show(self.since + self.plan.hold)
+
+    def look_at(self, time: Nanos) -> None:
+        """Look again then, for the value may change by itself."""
+        self._later.show(time)
+
+    def _look_again(self, now: Nanos) -> Nanos:
+        self.look()
+        return NEVER
+
+    def _write(self, kind: Kind) -> None:
+        self.world.journal.write(self.world.now, -1, self.index, 0, -1, kind)
+
+
+def watch(world: World, crews: list[Crew], journal: Journal, chunks: list[bytes]) -> None:
+    """Set up every alert of the plan."""
+    sampled: list[tuple[Alert, Window]] = []
+    for index, plan in enumerate(world.plan.alerts):
+        alert = Alert(world, plan, index)
+        if is_series(plan.when):
+            _follow(world, crews, alert)
+        else:
+            sampled.append((alert, Window(world.plan, plan.when, plan.window)))
+    if sampled:
+        _sample(world, sampled, Tail(journal, chunks))
+
+
+def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
+    """Look after every change of a series: late in its instant, once."""
+    read, when = reader(world, crews, alert.plan.when), alert.plan.when
+    turn = Alarm(world.env, world.slots.observers + alert.index, lambda _: look())
+    is_armed = False
+
+    def look() -> None:
+        nonlocal is_armed
+        is_armed = False
+        alert.judge(read())
+        if when.metric == "oldest_age":
+            _foresee(world, alert)
+
+    def changed() -> None:
+        nonlocal is_armed
+        if not is_armed:
+            is_armed = True
+            turn.at(world.now)
+
+    alert.look = look
+    _tell(world, crews, when.object, changed)
+    changed()
+
+
+def _foresee(world: World, alert: Alert) -> None:
+    """An age grows by itself: look again when it will pass the limit."""
+    since = world.broker.queues[alert.plan.when.object].oldest_since()
+    if since is not None:
+        crossing = since + int(alert.plan.limit) + (1 if alert.plan.above else 0)
+        if crossing > world.now:
+            alert.look_at(crossing)
+
+
+def _tell(world: World, crews: list[Crew], name: str, changed: Callable[[], None]) -> None:
+    """Call at every change of this object."""
+    for place in [*world.ports, *crews]:
+        owner: Any = place
+        if (place.queue.name if hasattr(place, "queue") else place.plan.name) == name:
+            before = owner.watch
+            owner.watch = changed if before is None else _both(before, changed)
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        second()
+
+    return call
+
+
+def _sample(world: World, sampled: list[tuple[Alert, Window]], tail: Tail) -> None:
+    every, slot = world.plan.sample_every, world.slots.observers + len(world.plan.alerts)
+
+    def look(_event: Any) -> None:
+        for row in tail:
+            for _, window in sampled:
+                window.show(row)
+        for alert, window in sampled:
+            alert.judge(window.value(world.now))
+        alarm.at(world.now + every)
+
+    alarm = Alarm(world.env, slot, look)
+    alarm.at(every)

@@ -1,0 +1,190 @@
+"""What a metric is worth while the run goes on: the same references that are read from the journal afterwards.
+
+Series are read from queues and crews at the moment of asking.  Counters, rates and per-message values are read from
+the rows that have been written since the last look, over a window that ends now.  It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from qsim.kernel.journal import ROW, Journal, Kind
+from qsim.scenario.plan import Plan
+from qsim.scenario.reference import COUNTER, PER_MESSAGE, PERCENTILES, RATE, SERIES, Reference, dimension, type_of
+from qsim.sim.consumers import PROCESS_BITS, Crew
+from qsim.sim.producers import NUMBER_BITS
+from qsim.sim.world import World
+from qsim.units import SECOND, Nanos
+
+Row = tuple[int, ...]
+
+COUNTED: dict[str, Callable[[Row], bool]] = {
+    "accepted": lambda row: row[5] == Kind.ACCEPTED,
+    "received": lambda row: row[5] == Kind.RECEIVED,
+    "acked": lambda row: row[5] == Kind.ACKED,
+    "nacked": lambda row: row[5] == Kind.NACKED,
+    "lease_expired": lambda row: row[5] == Kind.LEASE_ENDED,
+    "redelivered": lambda row: row[5] == Kind.RECEIVED and row[3] > 1,
+    "dead_lettered": lambda row: row[5] == Kind.DEAD_LETTERED,
+    "moved_in": lambda row: row[5] == Kind.MOVED_IN,
+    "moved_out": lambda row: row[5] == Kind.MOVED_OUT,
+    "expired": lambda row: row[5] == Kind.EXPIRED,
+    "rejected": lambda row: row[5] == Kind.REJECTED,
+    "dropped": lambda row: row[5] == Kind.DROPPED,
+    "purged": lambda row: row[5] == Kind.PURGED,
+    "vanished": lambda row: row[5] == Kind.VANISHED,
+    "duplicates_suppressed": lambda row: row[5] == Kind.SUPPRESSED,
+    "empty_receives": lambda row: row[5] == Kind.EMPTY_RECEIVE,
+    "sent": lambda row: row[5] == Kind.SENT,
+    "rate": lambda row: row[5] == Kind.SENT,
+    "retried": lambda row: row[5] == Kind.SENT and row[3] > 1,
+    "timeouts": lambda row: row[5] == Kind.TIMED_OUT,
+    "lost_on_the_way": lambda row: row[5] == Kind.LOST_SEND,
+    "effects": lambda row: row[5] == Kind.EFFECT,
+    "throughput": lambda row: row[5] in (Kind.EFFECT, Kind.SKIPPED),
+    "stale_acks": lambda row: row[5] == Kind.STALE,
+    "interrupted": lambda row: row[5] == Kind.INTERRUPTED,
+}
+MEASURED = ("wait", "latency", "origin_latency")
+SEEN_AT_ONCE = ("visible", "in_flight", "delayed", "deferred", "depth", "oldest_age", "count", "busy", "utilization")
+
+
+def can_be_watched(reference: Reference) -> bool:
+    """Whether an alert can follow this reference."""
+    known = reference.metric in SEEN_AT_ONCE or reference.metric in COUNTED or reference.metric in MEASURED
+    return known and reference.label is None
+
+
+def is_series(reference: Reference) -> bool:
+    """Whether its value is there at every moment, and changes with what happens."""
+    return type_of(reference) == SERIES and dimension(reference) != RATE
+
+
+# --- series ----------------------------------------------------------------------------------------------------------
+
+
+def reader(world: World, crews: list[Crew], reference: Reference) -> Callable[[], float]:
+    """A function that tells the series' value now (times in ns)."""
+    queues, metric = world.broker.queues, reference.metric
+    if reference.object in queues:
+        queue = queues[reference.object]
+        if metric == "oldest_age":
+            return lambda: 0 if (since := queue.oldest_since()) is None else world.now - since
+        return lambda: float(getattr(queue, metric))
+    crew = next(crew for crew in crews if crew.plan.name == reference.object)
+    if metric == "count":
+        return crew.alive
+    return crew.busy if metric == "busy" else lambda: crew.busy() / max(1, crew.alive() * crew.plan.concurrency)
+
+
+# --- everything else: from the rows -----------------------------------------------------------------------------------------
+
+
+class Tail:
+    """The rows that have come since it was last asked."""
+
+    def __init__(self, journal: Journal, chunks: list[bytes]) -> None:
+        self._journal = journal
+        self._chunks = chunks
+        self._chunk = 0
+        self._offset = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        while self._chunk < len(self._chunks):
+            yield from ROW.iter_unpack(memoryview(self._chunks[self._chunk])[self._offset :])
+            self._chunk += 1
+            self._offset = 0
+        rows = bytes(self._journal.rows[self._offset :])
+        self._offset += len(rows)
+        yield from ROW.iter_unpack(rows)
+
+
+class Window:
+    """One reference over the last ``length``: it is shown every row once, and asked now and then."""
+
+    def __init__(self, plan: Plan, reference: Reference, length: Nanos) -> None:
+        self._reference = reference
+        self._length = length
+        self._values: deque[tuple[Nanos, float]] = deque()
+        self._is_mine = _owner(plan, reference.object)
+        self._counts = COUNTED.get(reference.metric)
+        self._since: dict[int, Nanos] = {}
+        self._received: set[int] = set()
+
+    def show(self, row: Row) -> None:
+        if self._counts is not None:
+            if self._counts(row) and self._is_mine(row):
+                self._values.append((row[0], 1))
+        else:
+            self._measure(row)
+
+    def value(self, now: Nanos) -> float | None:
+        """None: nothing to tell."""
+        values = self._values
+        while values and values[0][0] < now - self._length:
+            values.popleft()
+        kind = type_of(self._reference)
+        if kind == COUNTER:
+            return len(values)
+        if kind == PER_MESSAGE:
+            return _statistic(self._reference.statistic, [value for _, value in values])
+        return len(values) * SECOND / self._length
+
+    def _measure(self, row: Row) -> None:
+        """wait, latency, origin_latency: from the first try (or the move here) to the first receive, or the ack."""
+        time, message, kind = row[0], row[1], row[5]
+        metric = self._reference.metric
+        if kind == Kind.SENT:
+            self._since.setdefault(message, time)
+        elif not self._is_mine(row):
+            return
+        elif kind == Kind.MOVED_IN and metric != "origin_latency":
+            self._since[message] = time
+            self._received.discard(message)
+        elif kind == Kind.RECEIVED and metric == "wait" and message not in self._received:
+            self._received.add(message)
+            self._values.append((time, time - self._since.get(message, time)))
+        elif kind == Kind.ACKED:
+            since = self._since.pop(message, time)
+            self._received.discard(message)
+            if metric != "wait":
+                self._values.append((time, time - since))
+
+
+def _owner(plan: Plan, name: str) -> Callable[[Row], bool]:
+    """Whether a row is of this object."""
+    for index, queue in enumerate(plan.queues):
+        if queue.name == name:
+            return lambda row: row[4] == index
+    for consumer in plan.consumers:
+        if consumer.name == name:
+            number = consumer.index
+            return lambda row: row[2] >= 0 and row[2] >> PROCESS_BITS == number and row[5] < Kind.FIRED
+    producer = next(producer for producer in plan.producers if producer.name == name)
+    mine = range(producer.first_index, producer.first_index + producer.count)
+    return lambda row: row[1] >= 0 and row[1] >> NUMBER_BITS in mine
+
+
+def _statistic(name: str | None, values: list[float]) -> float | None:
+    if not values:
+        return None
+    if name in PERCENTILES:
+        return _percentile(sorted(values), PERCENTILES[name])
+    table: dict[str | None, Callable[[list[Any]], float]] = {
+        "mean": lambda v: sum(v) / len(v),
+        "min": min,
+        "max": max,
+        "total": sum,
+        "share": lambda v: sum(value > 0 for value in v) / len(v),
+    }
+    return table[name](values)
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    """Linear between the two nearest, as numpy's default."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
