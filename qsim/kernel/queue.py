@@ -763,8 +763,8 @@ class Queue:
         moved.receives = moved.carried = receives
         self.bytes += moved.size
         if self._expires:
-            restarts = self.profile.retention_restarts or message.retained_from is None
-            self._arm_expiry(moved, now if restarts else message.retained_from or now, None)
+            since = None if self.profile.retention_restarts else message.retained_from
+            self._arm_expiry(moved, now if since is None else since, None)
         self.visible += 1
         self.ready.push(moved)
         self._journal.write(now, moved.number, NOBODY, receives, self.index, Kind.MOVED_IN, _READY, source)
