@@ -16,7 +16,7 @@ from typing import Any
 from simpy.events import Event
 from simpy.exceptions import Interrupt
 
-from qsim.kernel.journal import Cause, Kind
+from qsim.kernel.journal import ROW, Cause, Kind
 from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
@@ -26,6 +26,7 @@ from qsim.sim.slots import ACKS, HEARTBEAT, POLL, RESTART, WORK
 from qsim.sim.world import World
 from qsim.units import SECOND, Nanos
 
+_pack = ROW.pack
 PROCESS_BITS = 20
 """client = consumer << 20 | process."""
 
@@ -106,6 +107,11 @@ class Member:
         self.life = 0
         self._is_fetching = False
         self._is_asleep = False
+        poll = crew.plan.poll
+        self._asks_for_one = poll is not None and (
+            poll.batch == 1 and len(crew.ports) == 1 and crew.plan.ack is Ack.AFTER_SUCCESS and not crew.ports[0].may_refuse
+        )
+        self._timeout = poll.visibility_timeout if poll is not None else None
         self._by_turn = sorted(crew.ports, key=lambda port: port.queue.index)
         self.calls = 0
         slot = self.world.slots.work
@@ -196,14 +202,29 @@ class Member:
         """What this desk works on next; None: it has to wait for its inbox."""
         if self.buffer and not self.is_paused:
             return self.buffer.popleft()
-        deliveries = self._ask()
-        if deliveries:
-            first = self.buffer.popleft()
-            return first
+        if self._asks_for_one and self.may_ask():
+            # What most receives are, without the buffer.
+            port = self.crew.ports[0]
+            deliveries = port.hand_out(self.client, 1, self._timeout)
+            if deliveries:
+                return port, deliveries[0]
+            self._wait()
+        elif self._ask():
+            return self.buffer.popleft()
         heappush(self.idle, desk.parallel)
         if self.is_leaving:
             self.leave_if_done()
         return None
+
+    def may_ask(self) -> bool:
+        """Whether this process is up, takes work, and has no receive under way."""
+        return (
+            self.is_alive
+            and not self.credits
+            and self._asleep_until < 0
+            and not (self.is_paused or self.is_leaving)
+            and self.crew.plan.poll is not None
+        )
 
     def fetch(self) -> None:
         """Ask for messages as long as a desk is idle and nothing is left; a desk that gets one arms its own alarm
@@ -221,8 +242,11 @@ class Member:
         """The port: here is what a credit got."""
         if not credit.is_pushed:
             self.credits.clear()
-        self._store(port, deliveries)
-        self._hand_over()
+        if self._asks_for_one and self.idle:
+            self.desks[heappop(self.idle)].inbox.give((port, deliveries[0]))
+        else:
+            self._store(port, deliveries)
+            self._hand_over()
         if self.idle:
             self.fetch()
 
@@ -267,12 +291,13 @@ class Member:
 
     def _ask(self) -> bool:
         """One receive.  True: it got something, now in the buffer.  Else it waits, sleeps, or may not ask."""
-        plan = self.crew.plan
-        poll = plan.poll
-        if poll is None or self.credits or self._asleep_until >= 0 or self.is_paused or self.is_leaving or not self.is_alive:
+        poll = self.crew.plan.poll
+        if poll is None or not self.may_ask():
             return False
         for port in self.crew.ports:
-            if port.refusal(self.client, poll.batch, poll.wait) or port.is_deaf(self.crew.plan, self):
+            if port.may_refuse and (
+                port.refusal(self.client, poll.batch, poll.wait) or port.is_deaf(self.crew.plan, self)
+            ):
                 self._sleep(poll.every if poll.every is not None else SECOND)
                 return False
             deliveries = port.hand_out(self.client, poll.batch, poll.visibility_timeout)
@@ -386,26 +411,84 @@ class Desk:
 
     def stop(self, is_own: bool) -> None:
         """The process is dead: this desk's work is void."""
-        self.end_work()
-        self.number = None
+        self.stop_work()
         self.alarm = Alarm(self.world.env, self._slot)  # the old one is still in the heap
         if not is_own:
             self.process.interrupt()
 
-    def start_work(self, port: Port, delivery: Delivery, turn: int) -> None:
-        now = self.world.now
-        self.number, self.turn, self.queue = delivery.message.number, turn, port.queue.index
-        if self.member.crew.watch is not None:
+    def start_work(self, plan: ConsumerPlan, port: Port, delivery: Delivery) -> int:
+        """Begin: count the start, begin the heartbeats.  Answers which start of this message at this consumer it is."""
+        self.number = number = delivery[0].number
+        self.queue = port.queue.index
+        turns = self.member.crew.turns
+        self.turn = turn = turns[number] = turns.get(number, 0) + 1
+        if plan.buffers:
+            self.write(Kind.STARTED)
+        elif self.member.crew.watch is not None:
             self.member.crew.watch()
-        heartbeat = self.member.crew.plan.heartbeat
-        if heartbeat is not None:
+        if plan.heartbeat is not None:
+            now = self.world.now
             self._at_work = (port, delivery, now)
-            self._beat_at = now + heartbeat.every
+            self._beat_at = now + plan.heartbeat.every
             self._beats.show(self._beat_at)
+        return turn
 
-    def end_work(self) -> None:
-        """No more heartbeats; the desk stays busy until the message is settled."""
+    def take_effect(self, plan: ConsumerPlan, number: int, dies: bool) -> bool:
+        """Effect and record, or the effect is on record already.  False: the process died on the way."""
+        crew = self.member.crew
+        if plan.check is Check.ATOMIC and crew.has_seen(number, self.world.now):
+            self.write(Kind.SKIPPED)
+        else:
+            self.write(Kind.EFFECT)
+            if dies and plan.failures.crash_at is CrashAt.AFTER_EFFECT and plan.check is not Check.ATOMIC:
+                self.die()  # the textbook hole: done, and not on record
+                return False
+            if plan.check is not Check.NONE:
+                crew.store[number] = self.world.now
+        if dies:
+            self.die()
+        return not dies
+
+    def token(self, port: Port, delivery: Delivery) -> Nanos:
+        """When the delete may be called; an ack on receive, or with others, has no call of its own here."""
+        if self.member.acks is not None or self.member.crew.plan.ack is Ack.ON_RECEIVE:
+            return self.world.now
+        return port.delete_token(self.member.client, delivery.message.leased_at)
+
+    def settle(self, port: Port, delivery: Delivery) -> None:
+        """Ack after success, unless it was made on receive, goes with others, or gets lost."""
+        member, number = self.member, self.number
+        assert number is not None
+        if member.acks is not None:
+            member.acks.add(port, delivery)
+        elif member.crew.plan.ack is Ack.ON_RECEIVE:
+            member.crew.turns.pop(number, None)
+        elif port.flaws.lose_ack and self._ack_gets_lost(port, number):
+            self.write(Kind.LOST_ACK)
+        elif not port.ack(delivery):
+            member.crew.turns.pop(number, None)
+        self.stop_work()
+
+    def _ack_gets_lost(self, port: Port, number: int) -> bool:
+        return self.world.luck.ack_luck(self.member.crew.plan, number, self.turn)[0] < port.flaws.lose_ack
+
+    def stop_work(self) -> None:
+        self.number = None
         self._at_work = None
+
+    def die(self) -> None:
+        """Its process crashes at this message."""
+        assert self.number is not None
+        away = self.world.luck.restart(self.member.crew.plan, self.number, self.turn)
+        self.member.die(self, away)
+
+    def write(self, kind: Kind) -> None:
+        """A row about the message at work."""
+        member = self.member
+        if member.crew.watch is not None:
+            member.crew.watch()
+        rows = self.world.journal.rows
+        rows += _pack(self.world.env._now, self.number, member.client, self.turn, self.queue, kind, 0, -1)
 
     def _beat(self, now: Nanos) -> Nanos:
         """Extend the lease of the message at work, until it is given up or lost."""
@@ -427,63 +510,38 @@ class Desk:
 
 
 def work(desk: Desk) -> Generator[Event, Any, None]:
-    """The story of a desk."""
-    member = desk.member
+    """The story of a desk: receive, check, work, effect, record, ack; or an error, or the end of the process."""
+    member, world = desk.member, desk.world
+    env, crew, poison, luck = world.env, member.crew, world.poison, world.luck
     while True:
         try:
-            got = member.next_for(desk)
-            if got is None:
-                got = yield desk.inbox.wait()
-            yield from attempt(desk, *got)
-            desk.number = None
+            port, delivery = member.next_for(desk) or (yield desk.inbox.wait())
+            plan, number = crew.plan, delivery[0].number
+            if world.held_until and (until := world.held_until.get(number, 0)) > env._now:
+                yield _hold(desk, port, delivery, until)
+            turn = desk.start_work(plan, port, delivery)
+            if plan.check is Check.BEFORE and crew.has_seen(number, world.now):
+                desk.write(Kind.SKIPPED)
+            else:
+                service, fate, moment, jitter = luck.attempt(plan, number, turn)
+                dies = fate > 1.0 - plan.failures.crash and number not in poison
+                if dies and plan.failures.crash_at is CrashAt.WORKING:
+                    yield _ring(desk, env._now + int(moment * service))  # type: ignore[arg-type]
+                    desk.die()
+                    continue
+                yield _ring(desk, env._now + service)  # type: ignore[arg-type]
+                if fate < plan.failures.error or (poison and number in world.poison):
+                    desk.write(Kind.ERRED)
+                    desk.stop_work()
+                    give_back(plan, port, delivery, jitter)
+                    continue
+                if not desk.take_effect(plan, number, dies):
+                    continue
+            while port.is_throttled and (token_at := desk.token(port, delivery)) > env._now:
+                yield desk.alarm.at(token_at)
+            desk.settle(port, delivery)
         except Interrupt:
             pass  # a crash: what was held has been given up; wait for the next life
-
-
-def attempt(desk: Desk, port: Port, delivery: Delivery) -> Generator[Event, Any, None]:
-    """One attempt: check, work, effect, record, ack; or an error, or the end of the process."""
-    member = desk.member
-    crew, world = member.crew, member.world
-    plan, number, queue = crew.plan, delivery.message.number, port.queue.index
-    turn = crew.turns[number] = crew.turns.get(number, 0) + 1
-    until = world.held_until.get(number, 0) if world.held_until else 0
-    if until > world.now:
-        yield from _hold(desk, port, delivery, until)
-    if plan.buffers:
-        member.write(Kind.STARTED, number, turn, queue)
-    if plan.check is Check.BEFORE and crew.has_seen(number, world.now):
-        member.write(Kind.SKIPPED, number, turn, queue)
-        yield from settle(desk, port, delivery, turn)
-        return
-    service, fate, moment, jitter = world.luck.attempt(plan, number, turn)
-    failures = plan.failures
-    is_poison = number in world.poison
-    dies = not is_poison and fate > 1.0 - failures.crash
-    desk.start_work(port, delivery, turn)
-    if dies and failures.crash_at is CrashAt.WORKING:
-        yield _ring(desk, world.now + int(moment * service))
-        _die(desk, number, turn)
-        return
-    yield _ring(desk, world.now + service)
-    if is_poison and number in world.poison or fate < failures.error:
-        member.write(Kind.ERRED, number, turn, queue)
-        desk.end_work()
-        give_back(plan, port, delivery, jitter)
-        return
-    if plan.check is Check.ATOMIC and crew.has_seen(number, world.now):
-        member.write(Kind.SKIPPED, number, turn, queue)
-    else:
-        member.write(Kind.EFFECT, number, turn, queue)
-        if dies and failures.crash_at is CrashAt.AFTER_EFFECT and plan.check is not Check.ATOMIC:
-            _die(desk, number, turn)
-            return
-        if plan.check is not Check.NONE:
-            crew.store[number] = world.now
-    if dies:
-        _die(desk, number, turn)
-        return
-    desk.end_work()
-    yield from settle(desk, port, delivery, turn)
 
 
 def _ring(desk: Desk, time: Nanos) -> Alarm:
@@ -494,14 +552,10 @@ def _ring(desk: Desk, time: Nanos) -> Alarm:
     return alarm
 
 
-def _hold(desk: Desk, port: Port, delivery: Delivery, until: Nanos) -> Generator[Event, Any, None]:
+def _hold(desk: Desk, port: Port, delivery: Delivery, until: Nanos) -> Alarm:
     """Not before its eta: the consumer has it, its lease runs."""
     desk.number, desk.turn, desk.queue = delivery.message.number, 0, port.queue.index
-    yield _ring(desk, until)
-
-
-def _die(desk: Desk, number: int, turn: int) -> None:
-    desk.member.die(desk, desk.world.luck.restart(desk.member.crew.plan, number, turn))
+    return _ring(desk, until)
 
 
 def give_back(plan: ConsumerPlan, port: Port, delivery: Delivery, jitter: float) -> None:
@@ -515,23 +569,3 @@ def give_back(plan: ConsumerPlan, port: Port, delivery: Delivery, jitter: float)
         port.reject(delivery)
     else:
         port.nack(delivery, retry_delay(retry, delivery.attempt, jitter) if retry is not None else 0)
-
-
-def settle(desk: Desk, port: Port, delivery: Delivery, turn: int) -> Generator[Event, Any, None]:
-    """Ack after success: lost on the way, throttled, or heard."""
-    member, world = desk.member, desk.world
-    crew, number = member.crew, delivery.message.number
-    if crew.plan.ack is Ack.ON_RECEIVE:
-        crew.turns.pop(number, None)
-        return
-    lost = port.flaws.lose_ack
-    if lost and world.luck.ack_luck(crew.plan, number, turn)[0] < lost:
-        member.write(Kind.LOST_ACK, number, turn, port.queue.index)
-        return
-    if member.acks is not None:
-        member.acks.add(port, delivery)
-        return
-    while (token_at := port.delete_token(member.client, delivery.message.leased_at)) > world.now:
-        yield desk.alarm.at(token_at)
-    if port.ack(delivery) is Cause.NONE:
-        crew.turns.pop(number, None)

@@ -71,14 +71,15 @@ class Port:
         self._passed: dict[int, int] = {}
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
-        self._is_limited = self._is_simple_send = self._is_simple_receive = False
+        self.may_refuse = self.is_throttled = self._is_simple_send = self._is_simple_receive = False
         self.look_at_profile()
 
     def look_at_profile(self) -> None:
         """What need not be asked at every call: whether a send can arm a deadline or move others, whether a receive
         can dead-letter or let a blocked producer go on, whether anybody watches."""
         profile = self.queue.profile
-        self._is_limited = profile.throttle is not None or profile.in_flight_is_error
+        self.is_throttled = profile.throttle is not None
+        self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
         self._is_simple_send = not (may_delay or profile.capacity or self.watch)
         self._is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
@@ -122,8 +123,6 @@ class Port:
 
     def refusal(self, client: int, limit: int, wait: Nanos | None) -> Cause:
         """Whether the broker refuses a receive; then that is a row."""
-        if not self._is_limited:
-            return Cause.NONE
         if cause := self.queue.refusal(self.now, limit, wait):
             self.queue.refuse_receive(self.now, client, cause)
         return cause
