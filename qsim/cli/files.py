@@ -1,0 +1,44 @@
+"""What ``run`` leaves in files, and only where it is told to: --out and --csv.
+
+It knows folders; what stands in a file is ``api``'s.  With replications there is a folder for each.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from qsim.api import series_table, write
+from qsim.cli.together import Outcome
+
+
+def write_folder(outcome: Outcome, folder: Path, metrics: tuple[str, ...]) -> None:
+    """summary.json, series.csv, run.json; of several replications a summary of all and a folder for each."""
+    if outcome.wanted == 1:
+        write(outcome.runs[0], folder, metrics)
+    for run in outcome.runs if outcome.wanted > 1 else ():
+        write(run, folder / f"replication-{run.recording.replication}", metrics)
+    summary = json.dumps(outcome.json(metrics), indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    _put(folder / "summary.json", summary + "\n")
+
+
+def write_series(outcome: Outcome, path: Path) -> None:
+    """Every series on the sample grid; with replications their number stands first."""
+    import pandas as pd
+
+    tables = [_numbered(series_table(run), run.recording.replication) for run in outcome.runs]
+    table = pd.concat(tables) if outcome.wanted > 1 else tables[0].drop(columns="replication")
+    _put(path, table.to_csv(index=False))
+
+
+def _numbered(table: Any, replication: int) -> Any:
+    table.insert(0, "replication", replication)
+    return table
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

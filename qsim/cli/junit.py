@@ -1,0 +1,60 @@
+"""What ``check`` found, as JUnit XML: a suite a file, a case an expectation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from qsim.cli.ends import Exit
+
+if TYPE_CHECKING:
+    from qsim.claims.verdicts import Verdict
+    from qsim.cli.check import Case
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write(path: Path, cases: list[Case]) -> None:
+    """One report of all files."""
+    root = Element("testsuites", name="qsim check")
+    for case in cases:
+        _suite(root, case)
+    indent(root)
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _suite(root: Element, case: Case) -> None:
+    parts = list(_parts(case))
+    count = {kind: str(sum(part[1] == kind for part in parts)) for kind in ("failure", "error", "skipped")}
+    suite = SubElement(
+        root, "testsuite", name=_clean(case.name), tests=str(len(parts)), failures=count["failure"],
+        errors=count["error"], skipped=count["skipped"], time=f"{case.wall_s:.3f}",
+    )  # fmt: skip
+    for name, kind, message, text in parts:
+        one = SubElement(suite, "testcase", classname=_clean(case.name), name=_clean(name), time=f"{case.wall_s:.3f}")
+        if kind:
+            SubElement(one, kind, message=_clean(message)).text = _clean(text)
+
+
+def _parts(case: Case) -> Iterator[tuple[str, str, str, str]]:
+    """(name, failure | error | skipped | "", message, text) for each expectation, or for the file as a whole."""
+    if case.code == Exit.STOPPED or not case.verdicts:
+        kind = {"ok": "", "skipped": "skipped", "FAILED": "failure"}.get(case.word, "error")
+        yield case.what or "runs", kind, case.told or "".join(case.reasons[:1]), "\n".join(case.reasons)
+        return
+    for verdict in case.verdicts:
+        yield _part(verdict)
+
+
+def _part(verdict: Verdict) -> tuple[str, str, str, str]:
+    kind = {True: "", False: "failure", None: "skipped"}[verdict.is_met]
+    first, *why = verdict.lines()
+    return f"{verdict.that} {verdict.expected}", kind, first, "\n".join(why)
+
+
+def _clean(text: str) -> str:
+    """Without colours and what XML cannot hold."""
+    return _NOT_XML.sub("�", re.sub("\x1b\\[[0-9;]*m", "", text))

@@ -1,0 +1,68 @@
+"""The bar that shows how far a run is: simulated time, messages, messages a second.
+
+It knows the clock on the wall and a terminal.  Nothing is shown in the first second, nor where stderr is no terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from qsim.cli.terminal import is_terminal
+from qsim.units import format_duration
+
+PATIENCE = 1.0
+
+
+class Watch:
+    """Called by a run every now and then; ``was_shown`` says whether the line of the cursor was used."""
+
+    def __init__(self, title: str, *, quiet: bool = False) -> None:
+        self.title = title
+        self.was_shown = False
+        self._begun = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+        self._which = ""
+        self._quiet = quiet or not is_terminal(sys.stderr)
+
+    def replication(self, done: int, of: int) -> None:
+        """Which replication begins, or has come back."""
+        self._which = f" {done + 1} of {of}" if of > 1 else ""
+
+    def __call__(self, progress: Any) -> None:
+        if self._quiet or time.monotonic() - self._begun < PATIENCE:
+            return
+        self._bar = self._bar or self._started()
+        rate = progress.messages / max(0.001, time.monotonic() - self._begun)
+        told = f"{format_duration(progress.now)}  {progress.messages:,} messages"
+        told += "" if self._which else f"  {rate:,.0f}/s"
+        self._bar.update(self._task, completed=progress.now, total=max(1, progress.until), told=told, which=self._which)
+
+    def _started(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        sys.stderr.write("\r\x1b[2K")
+        columns = (
+            TextColumn("{task.description}{task.fields[which]}"),
+            BarColumn(20),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[told]}"),
+            TimeRemainingColumn(compact=True),
+        )
+        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = bar.add_task(self.title, told="", which="")
+        self.was_shown = True
+        bar.start()
+        return bar
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()

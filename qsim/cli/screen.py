@@ -1,0 +1,279 @@
+"""What came of a run, for people: queues, consumers, alerts, expectations with reasons, advice.
+
+It knows which numbers are worth a glance and fits them into 80 columns; it works none of them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qsim.claims.verdicts import PASS, Verdict
+from qsim.claims.words import say
+from qsim.cli.table import hanging, table
+from qsim.cli.terminal import WIDTH, colour, sparkline
+from qsim.cli.together import Estimate, Outcome
+from qsim.metrics.numbers import Numbers, series
+from qsim.scenario.codes import CODES
+from qsim.scenario.problems import Problem
+from qsim.scenario.reference import dimension, parse
+from qsim.units import Nanos, format_duration, format_rate, write_duration
+
+CELLS = 24
+"""Blocks of a sparkline."""
+
+_QUEUE = {
+    "visible": "visible at end",
+    "in flight": "in_flight at end",
+    "oldest": "oldest_age at end",
+    "received": "received at end",
+    "acked": "acked at end",
+    "wait p95": "wait p95",
+}
+_CONSUMER = {
+    "count": "count at end",
+    "utilization": "utilization mean",
+    "throughput": "throughput mean",
+    "duplicates": "duplicates at end",
+}
+_FATES = (
+    "delayed", "redelivered", "lease_expired", "dead_lettered", "moved_in", "moved_out", "expired", "rejected", "dropped",
+    "purged", "vanished", "out_of_order", "lost",
+)  # fmt: skip
+_SENDS = ("rejected", "retried", "timeouts", "lost_on_the_way", "under_way")
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+def begun(plan: Any) -> str:
+    """The beginning of the first line: known before the run."""
+    variant = "" if plan.variant == "base" else f" {plan.variant}"
+    return f"{plan.name}{variant}  "
+
+
+def head(outcome: Outcome) -> str:
+    """The rest of the first line."""
+    plan, ended = outcome.plan, outcome.runs[0].recording.ended
+    several = f"{len(outcome.runs)} x " if outcome.wanted > 1 else ""
+    told = f"{several}{round_time(ended)} simulated in {outcome.wall_s:.1f}s   seed {plan.seed}"
+    events = f"{outcome.events:,} message events"
+    room = WIDTH - len(begun(plan)) - len(told) - 3
+    return f"{told}   {events}" if len(events) <= room else f"{told}\n  {events}"
+
+
+def round_time(time: Nanos) -> str:
+    """10m rather than 10m 0s."""
+    exact = write_duration(time)
+    return exact if len(exact) <= 6 else format_duration(time)
+
+
+_STOPS = {"interrupted": "interrupted", "max-messages": "--max-messages reached", "memory": "out of memory"}
+
+
+def marks(outcome: Outcome) -> Iterator[str]:
+    """What is wrong with the run itself."""
+    ended, duration = outcome.runs[0].recording.ended, outcome.plan.duration
+    if outcome.stopped and len(outcome.runs) < outcome.wanted and outcome.wanted > 1:
+        part = f"{len(outcome.runs)} of {outcome.wanted} replications"
+        yield colour(f"PARTIAL RESULT  {_STOPS[outcome.stopped]} after {part}", "red")
+    elif outcome.stopped:
+        part = f"at {format_duration(ended)} of {round_time(duration)}"
+        yield colour(f"PARTIAL RESULT  {_STOPS[outcome.stopped]} {part}", "red")
+    elif outcome.is_cut:
+        yield f"stopped at {round_time(ended)} of {round_time(duration)}, as --until says"
+    for problem in outcome.violations:
+        yield colour(f"NOT CONSERVED  {problem}: a bug of ours, do not trust these numbers", "red")
+
+
+# --- the body ---------------------------------------------------------------------------------------------------------
+
+
+def body(outcome: Outcome, names: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[str]:
+    """Everything between the first line and the digest; ``names`` are the broker's own, by queue."""
+    yield from marks(outcome)
+    yield ""
+    yield from _queues(outcome)
+    yield ""
+    yield from _named_by_broker(outcome, names or {})
+    yield from _objects(outcome, "consumer", [c.name for c in outcome.plan.consumers], _CONSUMER)
+    yield from _producers(outcome)
+    yield from _alerts(outcome)
+
+
+def _objects(outcome: Outcome, kind: str, names: list[str], columns: Mapping[str, str]) -> Iterator[str]:
+    if names:
+        lines = table([[kind, *columns], *_rows(outcome, names, columns)])
+        yield colour(lines[0], "bold")
+        yield from lines[1:]
+        yield ""
+
+
+def _rows(outcome: Outcome, names: list[str], columns: Mapping[str, str]) -> Iterator[list[str]]:
+    """A row an object, and with replications a row of half widths below it."""
+    for name in names:
+        found = {column: outcome.exact(f"{name}.{metric}") for column, metric in columns.items()}
+        yield [name, *(_value(found[column], f"{name}.{columns[column]}") for column in columns)]
+        if outcome.wanted > 1:
+            yield ["", *(_half(found[column], f"{name}.{columns[column]}") for column in columns)]
+
+
+def _value(found: Estimate, reference: str) -> str:
+    if found.mean is None:
+        return "-"
+    measured = dimension(parse(reference))
+    return say(
+        round(found.mean, 3 if measured == "share" else 1) if isinstance(found.mean, float) else found.mean, measured
+    )
+
+
+def _half(found: Estimate, reference: str) -> str:
+    if not found.half:
+        return ""
+    return "±" + say(float(f"{found.half:.2g}"), dimension(parse(reference)))
+
+
+def _queues(outcome: Outcome) -> Iterator[str]:
+    names = [queue.name for queue in outcome.plan.queues]
+    lines = table([["queue", *_QUEUE], *_rows(outcome, names, _QUEUE)])
+    yield colour(lines[0], "bold")
+    indent = " " * (max(len("queue"), *map(len, names)) + 3)
+    height = 2 if outcome.wanted > 1 else 1
+    for i, name in enumerate(names):
+        yield from lines[1 + height * i : 1 + height * (i + 1)]
+        yield from _history(outcome, name, indent)
+        yield from _fates(outcome, name, indent)
+
+
+def _history(outcome: Outcome, queue: str, indent: str) -> Iterator[str]:
+    """The backlog over time, where there was one."""
+    numbers = outcome.runs[0].numbers
+    ended = numbers.recording.ended
+    if not (numbers.exact(f"{queue}.visible max") or 0):
+        return
+    values = _levels(numbers, queue, ended)
+    which = "  in the first replication" if outcome.wanted > 1 else ""
+    yield f"{indent}{colour(sparkline(values), 'dim')}  {_trend(values, ended, outcome, queue)}{which}"
+
+
+def _levels(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:
+    every = max(1, ended // CELLS)
+    _, values = series(numbers, f"{queue}.visible", every)
+    return [float(value) for value in values[1 : CELLS + 1]]
+
+
+def _trend(values: list[float], ended: Nanos, outcome: Outcome, queue: str) -> str:
+    """ "grows 200/s" where it goes on growing, else how high it got."""
+    half = len(values) // 2
+    rises = sum(b > a for a, b in zip(values, values[1:], strict=False))
+    if half and rises >= 0.8 * (len(values) - 1) and values[-1] > 1.3 * values[half]:
+        return (
+            f"grows {format_rate((values[-1] - values[half - 1]) * 1e9 / (ended * (len(values) - half) / len(values)))}"
+        )
+    return f"at most {outcome.runs[0].numbers.exact(f'{queue}.visible max'):,.0f}"
+
+
+def _fates(outcome: Outcome, name: str, indent: str, metrics: tuple[str, ...] = _FATES) -> Iterator[str]:
+    """What else happened, where anything did; with replications on average."""
+    found = ((metric, outcome.exact(f"{name}.{metric} at end")) for metric in metrics)
+    told = [f"{say(round(e.mean, 1), 'count')} {metric.replace('_', ' ')}" for metric, e in found if e.mean]
+    if told:
+        yield from hanging(indent, ", ".join(told), len(indent))
+
+
+def _named_by_broker(outcome: Outcome, names: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for queue, metrics in names.items():
+        found = {metric: f"{queue}.{metric} at end" for metric in metrics}
+        rows = [[theirs, _value(outcome.exact(found[ours]), found[ours]), ours] for ours, theirs in metrics.items()]
+        yield from table([[queue, "", "ours"], *rows])
+        yield ""
+
+
+def _producers(outcome: Outcome) -> Iterator[str]:
+    """Only where a producer did not get all it sent accepted at once."""
+    for producer in outcome.plan.producers:
+        odd = list(_fates(outcome, producer.name, "", _SENDS))
+        if odd:
+            sent = _value(outcome.exact(f"{producer.name}.sent at end"), f"{producer.name}.sent at end")
+            yield from hanging(f" producer {producer.name}: ", f"{sent} sent, " + " ".join(odd), 4)
+            yield ""
+
+
+def _alerts(outcome: Outcome) -> Iterator[str]:
+    for alert in outcome.plan.alerts:
+        fired = outcome.exact(f"{alert.name}.fired at end").mean
+        first = outcome.exact(f"{alert.name}.first_fired").mean
+        times = "never fired" if not fired else f"fired {say(fired, 'count')} times, first at {say(first, 'time')}"
+        yield colour(f" alert {alert.name} ({alert.severity})  {times}", "yellow" if fired else "dim")
+    if outcome.plan.alerts:
+        yield ""
+
+
+# --- judged -----------------------------------------------------------------------------------------------------------
+
+_COLOURS = {"✓": "green", "✗": "red", "✗ expected": "yellow", "?": "yellow"}
+
+
+def verdicts(outcome: Outcome) -> Iterator[str]:
+    """A line an expectation, and reasons; a run that was cut short judges none."""
+    if outcome.is_cut and outcome.verdicts:
+        n = len(outcome.verdicts)
+        yield f" ? not judged, for the run was cut short: {n} expectation{'' if n == 1 else 's'}"
+        return
+    for verdict in outcome.verdicts:
+        yield from judged(verdict)
+
+
+def judged(verdict: Verdict) -> Iterator[str]:
+    """Whether an expectation holds; if not, why, and what to look at."""
+    first, *why = verdict.lines()
+    told = first.removeprefix(verdict.mark).strip()
+    mark = f" {verdict.mark} "
+    told = told if verdict.verdict != PASS else _holds(verdict)
+    lines = hanging(mark, told, len(mark))
+    yield lines[0].replace(verdict.mark, colour(verdict.mark, _COLOURS[verdict.mark]), 1)
+    yield from lines[1:]
+    for line in why:
+        yield from _reason(line)
+
+
+def _holds(verdict: Verdict) -> str:
+    """ "shop.sent total is 600,000", "orders.wait p95 below 2s: 1.3s"; a lonely number needs its "is"."""
+    if verdict.is_met is False:
+        return verdict.lines()[0].removeprefix(verdict.mark).strip()
+    if verdict.predicate == "is":
+        return f"{verdict.that} is {verdict.expected}"
+    return f"{verdict.that} {verdict.expected}: {verdict.got}"
+
+
+def _reason(line: str) -> Iterator[str]:
+    """An explanation's line within the width; a command to copy stays whole."""
+    if len(line) <= WIDTH or "qsim trace" in line:
+        yield line
+        return
+    indent = len(line) - len(line.lstrip())
+    yield from hanging(line[:indent], line.lstrip(), max(indent, 19))
+
+
+# --- advice -----------------------------------------------------------------------------------------------------------
+
+
+def advice(problems: tuple[Problem, ...], outcome: Outcome) -> Iterator[str]:
+    for problem in problems:
+        more = f". {problem.suggestion}" if problem.suggestion else ""
+        yield from advised(problem.code, problem.message + more)
+    if outcome.gave_up:
+        yield from advised("A130", f"{CODES['A130'].says}: {CODES['A130'].why}")
+
+
+def advised(code: str, text: str) -> Iterator[str]:
+    lines = hanging(f" advice {code}  ", text, 14)
+    yield lines[0].replace(f"advice {code}", colour(f"advice {code}", "yellow"), 1)
+    yield from lines[1:]
+
+
+def told(outcome: Outcome, reference: str) -> str:
+    """One number that was asked for: "orders.wait p95  1m 54s ±2s"."""
+    found = outcome.exact(reference)
+    half = _half(found, reference)
+    return f"{reference}  {_value(found, reference)}{' ' + half if half else ''}"
