@@ -140,7 +140,10 @@ class Lifo(Fifo):
     """The newest first.  ``_old`` holds the returned ones the other way round, for who drops the oldest."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._line: deque[Message] = deque()
+        self._back: list[tuple[int, Message]] = []
+        self._first: deque[Message] = deque()
+        self.push = self._line.append
         self._old = Oldest()
 
     def pop(self) -> Message | None:
@@ -174,6 +177,10 @@ class Lifo(Fifo):
         yield from (m for m in self._first if m.place is _READY)
         yield from [self._old[0][1]] if self._old else []
         yield from [self._line[0]] if self._line else []
+
+    def put_first(self, message: Message) -> None:
+        self._first.append(message)
+        self._old.add(message)
 
     def put_back(self, message: Message) -> None:
         heappush(self._back, (-message.rank, message))
