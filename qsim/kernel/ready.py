@@ -30,7 +30,9 @@ class Fifo:
         self._back: list[tuple[int, Message]] = []
         self._first: deque[Message] = deque()
         self.push = self._line.append
-        self.put_first = self._first.append
+
+    def put_first(self, message: Message) -> None:
+        self._first.append(message)
 
     def put_back(self, message: Message) -> None:
         if self._line and message.rank < self._line[-1].rank:
@@ -140,10 +142,7 @@ class Lifo(Fifo):
     """The newest first.  ``_old`` holds the returned ones the other way round, for who drops the oldest."""
 
     def __init__(self) -> None:
-        self._line: deque[Message] = deque()
-        self._back: list[tuple[int, Message]] = []
-        self._first: deque[Message] = deque()
-        self.push = self._line.append
+        super().__init__()
         self._old = Oldest()
 
     def pop(self) -> Message | None:
@@ -179,7 +178,7 @@ class Lifo(Fifo):
         yield from [self._line[0]] if self._line else []
 
     def put_first(self, message: Message) -> None:
-        self._first.append(message)
+        super().put_first(message)
         self._old.add(message)
 
     def put_back(self, message: Message) -> None:
