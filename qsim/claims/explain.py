@@ -76,7 +76,7 @@ def _flows(run: Numbers, producers: list[ProducerPlan], consumers: list[Consumer
         rows = run.ledger.counts("consumer", (0, len(run.ledger.rows)))[consumer.index + 1]
         received, effects = int(rows[Kind.RECEIVED]), int(rows[Kind.EFFECT])
         rate = run.exact(f"{consumer.name}.throughput mean") or 0
-        yield f"{consumer.name} received {received:,}, with {effects:,} effects ({say(rate, RATE)})"
+        yield f"{consumer.name} received {received:,}, with {effects:,} effect{'s' if effects != 1 else ''} ({say(rate, RATE)})"
 
 
 def _busy(run: Numbers, consumers: list[ConsumerPlan]) -> Iterator[str]:

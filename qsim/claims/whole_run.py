@@ -17,13 +17,12 @@ import numpy as np
 from qsim.claims.words import say
 from qsim.kernel.journal import Kind
 from qsim.metrics import counters, places, queues, workers
-from qsim.metrics.ledger import NEVER, Ledger, firsts, key, last_before
+from qsim.metrics.ledger import Ledger, firsts, key, last_before
 from qsim.metrics.numbers import Numbers
 from qsim.metrics.steps import mean
 from qsim.scenario.reference import RATE, TIME
 from qsim.units import SECOND
 
-_ALWAYS = (0, NEVER)
 TREND_BATCHES = 20
 TREND_CONFIDENCE = 0.99
 

@@ -219,7 +219,7 @@ def test_a_failure_says_what_happened_and_why():
     assert found.lines() == [
         "✗ orders.visible at end: expected 0, got 2",
         "    What happened  shop sent 4 in 4s (1/s)",
-        "                   worker received 2, with 1 effects (0.25/s)",
+        "                   worker received 2, with 1 effect (0.25/s)",
         "                   worker was busy 100 % of the time",
         "    Because        orders: 4 accepted - 1 acked = 2 visible + 1 in flight",
         "                   1 x 1/1s = 1/s is all that worker can do, and 1/s arrive: a difference of 0/s",
@@ -261,3 +261,39 @@ def test_a_verdict_for_machines():
         "expected_failure": False,
         "met": True,
     }
+
+
+# --- edges that a change of the code once slipped through --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("of", "expected"), [(1.8, "fail"), (1.9, "pass"), (2.1, "pass"), (2.3, "fail")])
+def test_within_looks_to_both_sides(of, expected):
+    assert verdict(one_wait(2), "orders.wait max", "within", (0.1, of * SECOND)).verdict == expected
+
+
+def test_between_is_told_in_words():
+    found = verdict(one_wait(2), "orders.wait max", "between", (3 * SECOND, parse("orders.latency max")))
+    assert (found.verdict, found.expected) == ("inconclusive", "between 3s and orders.latency max (no data)")
+    assert verdict(one_wait(2), "orders.wait max", "between", (3 * SECOND, 4 * SECOND)).expected == "between 3s and 4s"
+
+
+def test_little_s_law_holds_over_moves():
+    tell = Story(duration=4, queues=["orders", "dlq"])
+    tell.send(0, "a").receive(0, "a").dead_letter(1, "a").redrive(2, "a").receive(2, "a", 2).ack(3, "a", 2)
+    found = claim(tell, "little_law", {"queue": "orders", "within": 0.02})
+    assert (found.verdict, found.got[:7]) == ("pass", "L = 0.5")
+    assert claim(Story(), "little_law", {"queue": "orders"}).verdict == "inconclusive"
+
+
+def test_noise_is_no_trend_and_a_falling_queue_is_stable():
+    noise, falls = Story(duration=26), Story(duration=26)
+    for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz"):
+        noise.send(i, letter).receive(i + (0.9 if i * 7 % 5 > 2 else 0.2), letter)
+        falls.send(0, letter).receive(i + 0.5, letter)
+    assert claim(noise, "stable", "orders").verdict == "pass"
+    assert claim(falls, "stable", "orders").verdict == "pass"
+
+
+def test_the_larger_spread_needs_more_replications():
+    found = verdict(replications(1, 3, 1, 3), "orders.wait max", "below", 2_100_000_000)
+    assert found.got.endswith("with 4 replications; about 1,351 are needed")

@@ -7,7 +7,7 @@ import pytest
 
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.scenario.plan import Ack
-from tests.stories import KINDS, Story, consumer, queue
+from tests.stories import KINDS, Story, consumer, producer, queue
 
 HOUR_S = 3600
 
@@ -472,3 +472,79 @@ def _ref(text):
     from qsim.scenario.reference import parse
 
     return parse(text)
+
+
+# --- edges that a change of the code once slipped through ---------------------------------------------------------
+
+
+def test_a_prefetched_message_waits_at_its_own_client():
+    tell = Story(consumers=[consumer(count=2, buffers=True)]).send(0, "a").receive(1, "a").lease_ended(3, "a")
+    tell.receive(4, "a", 2, process=1).work(6, Kind.STARTED, "a", 1).work(9, Kind.STARTED, "a", 2, process=1)
+    tell.work(9.5, Kind.STARTED, "a", 3, process=7)
+    assert sorted(tell.numbers().values(_ref("worker.prefetch_wait p50")).value / 1e9) == [5, 5]
+
+
+def test_only_acks_are_stale_acks():
+    tell = Story().send(0, "a").row(1, Kind.STALE, "a", 0, other=1)
+    tell.row(2, Kind.STALE, "a", 0, other=2).row(3, Kind.STALE, "a", 0, other=3)
+    assert value(tell, "worker.stale_acks", "worker.stale_acks from 1s to 2s", "worker.stale_acks from 2s") == [1, 1, 0]
+
+
+def test_two_producers_are_told_apart():
+    tell = (
+        Story(producers=[producer(), producer("api", 1)])
+        .send(0, "a")
+        .send(1, "1a")
+        .sent(2, "1a", 2)
+        .sent(3, "1b")
+        .sent(4, "a", 2)
+    )
+    tell.row(2, Kind.SUPPRESSED, "1a").row(4, Kind.SUPPRESSED, "a")
+    assert value(tell, "shop.sent", "api.sent", "shop.retried", "api.retried", "shop.under_way", "api.under_way") == [
+        2, 3, 1, 1, 0, 1,
+    ]  # fmt: skip
+    assert value(tell, "shop.rate mean", "api.rate mean", "api.send_time max", "api.sent 3 at 9s") == [0.2, 0.3, 0, 0]
+
+
+def test_a_statistic_at_a_time_is_of_everything_until_then():
+    tell = Story(warmup=5).send(0, "a").receive(2, "a").send(4, "b").send(4, "c").receive(8, "b")
+    assert value(tell, "orders.visible mean at 4s", "orders.visible max at 6s", "orders.wait max at 2s") == [0.5, 2, 2]
+
+
+def test_recovery_needs_an_end_and_a_next_receive():
+    tell = Story().send(0, "a").send(0, "b").receive(1, "a").row(2, Kind.DUPLICATED, "a", 0).receive(3, "a", 2)
+    tell.receive(4, "b").nacked(5, "b").receive(6, "b", 2).nacked(7, "b", attempt=2)
+    assert value(tell, "orders.recovery_time total", "orders.recovery_time max") == [1, 1]
+
+
+def test_ends_need_no_history():
+    tell = Story(consumers=[consumer(count=2)]).up(0, 0).up(0, 1).send(0, "a").send(1, "b").receive(2, "a")
+    assert value(tell, "worker.idle_while_work_waits at end", "worker.utilization at end", "worker.busy") == [
+        0.5,
+        0.5,
+        1,
+    ]
+    tell.ack(9.5, "a").row(9.5, Kind.PURGED, "b", cause=Place.READY)
+    ends = value(
+        tell, "worker.throughput at end", "worker.throughput at 9s", "worker.throughput at 8s", "orders.oldest_age"
+    )
+    assert ends == [1, 1, 0, 0]
+    assert value(tell, "worker.idle_while_work_waits", "worker.count", "worker.time_on_poison") == [0, 2, 0]
+
+
+def test_a_group_is_late_only_behind_its_own():
+    tell = (
+        Story()
+        .send(0, "a", group=1)
+        .send(1, "b", group=1)
+        .send(2, "c", group=2)
+        .receive(3, "c")
+        .receive(4, "b")
+        .receive(5, "a")
+    )
+    assert value(tell, "orders.out_of_order", "orders.out_of_order at 4s") == [1, 0]
+
+
+def test_a_lost_try_with_another_to_come_is_not_a_lost_message():
+    tell = Story().sent(0, "a").row(0, Kind.LOST_SEND, "a", attempt=1).sent(2, "a", 2).row(2, Kind.REJECTED, "a")
+    assert value(tell, "orders.lost") == 0
