@@ -27,7 +27,7 @@ LATER = (
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 # typer hands on the errors of a command line, but not the name of their common class
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -91,7 +91,8 @@ def _cases(file: str, variants: bool, mutate: bool, jobs: int) -> Iterator[Case]
 
 
 def _loaded(file: str, variant: str | None) -> tuple[Case, Loaded | None]:
-    from qsim.scenario.load import ScenarioError, read
+    from qsim.scenario.load import read
+    from qsim.scenario.problems import ScenarioError
 
     case = Case(file, variant or "")
     try:
@@ -102,7 +103,7 @@ def _loaded(file: str, variant: str | None) -> tuple[Case, Loaded | None]:
 
 def _wrong(case: Case, error: Exception) -> Case:
     """A variant that a later release runs is no error of the file's."""
-    from qsim.scenario.load import ScenarioError
+    from qsim.scenario.problems import ScenarioError
 
     problems = [p for p in error.problems if p.is_error] if isinstance(error, ScenarioError) else []
     case.code, case.word, case.reasons = Exit.WRONG, "error", str(error).splitlines()
@@ -146,14 +147,13 @@ def _reasons(outcome: Outcome) -> Iterator[str]:
     from qsim.cli import screen
 
     yield from screen.marks(outcome)
-    for verdict in outcome.verdicts:
-        if not verdict.is_met and not outcome.is_cut:
-            yield from screen.judged(verdict)
+    if not outcome.is_cut:
+        yield from screen.judged(outcome, (verdict for verdict in outcome.verdicts if not verdict.is_met))
 
 
 def _broken(case: Case, loaded: Loaded, overrides: dict[str, object], jobs: int) -> Case:
     """A break is caught when an expectation fails."""
-    from qsim.scenario.load import ScenarioError
+    from qsim.scenario.problems import ScenarioError
 
     shown = ", ".join(f"{path}={value}" for path, value in overrides.items())
     try:

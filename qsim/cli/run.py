@@ -137,10 +137,10 @@ def _run(wish: Wish, show: _Show) -> Exit:
 
 def _checked_before(loaded: Loaded, show: _Show) -> None:
     """What would be wrong after a long run is said before it."""
-    from qsim.cli.against import readable
-
     _references(loaded, show.metrics)
     if show.against is not None:
+        from qsim.cli.against import readable
+
         readable(show.against)
     if show.csv is not None and (show.csv.is_dir() or not show.csv.absolute().parent.is_dir()):
         raise Refused(f"--csv {show.csv}: not a file that can be written")
@@ -191,9 +191,8 @@ def _quietly(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -> 
 
     for line in screen.marks(outcome):
         err(line)
-    for verdict in failures(outcome.verdicts):
-        for line in screen.judged(verdict):
-            out(line)
+    for line in screen.judged(outcome, failures(outcome.verdicts)):
+        out(line)
 
 
 def _on_screen(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -> None:

@@ -6,6 +6,8 @@ several replications those are kept that came to their end.
 
 from __future__ import annotations
 
+import gc
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +65,10 @@ def simulate(loaded: Loaded, wish: Wish, watch: Watch) -> Outcome:
     from qsim.api import Run, Scenario
     from qsim.cli.together import Outcome
 
+    gc.freeze()  # what is loaded now stays
+    gc.enable()
     numbers = [wish.replication] if wish.replication else list(range(1, _count(loaded, wish) + 1))
-    outcome = Outcome(Scenario(loaded), [], len(numbers), wish.until)
+    outcome = Outcome(Scenario(loaded), [], len(numbers), wish.until, _trace(wish))
     try:
         for recording in _recordings(loaded.plan, numbers, wish, watch):
             outcome.add(Run(recording, outcome.scenario))
@@ -74,6 +78,13 @@ def simulate(loaded: Loaded, wish: Wish, watch: Watch) -> Outcome:
         if not outcome.runs:
             raise
     return outcome
+
+
+def _trace(wish: Wish) -> str:
+    """What was asked for, as a command that traces a message of it; the variant is known to who completes it."""
+    options = [f"--set {shlex.quote(each)}" for each in wish.sets]
+    options += [] if wish.seed is None else [f"--seed {wish.seed}"]
+    return " ".join(["qsim trace", shlex.quote(wish.target), *options])
 
 
 def _count(loaded: Loaded, wish: Wish) -> int:

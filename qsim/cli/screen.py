@@ -5,7 +5,8 @@ It knows which numbers are worth a glance and fits them into 80 columns; it work
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from qsim.claims.verdicts import PASS, Verdict
@@ -165,7 +166,7 @@ def _levels(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:
 def _trend(values: list[float], ended: Nanos, outcome: Outcome, queue: str) -> str:
     """ "grows 200/s" where it goes on growing, else how high it got."""
     half = len(values) // 2
-    rises = sum(b > a for a, b in zip(values, values[1:], strict=False))
+    rises = sum(b > a for a, b in pairwise(values))
     if half and rises >= 0.8 * (len(values) - 1) and values[-1] > 1.3 * values[half]:
         return (
             f"grows {format_rate((values[-1] - values[half - 1]) * 1e9 / (ended * (len(values) - half) / len(values)))}"
@@ -203,7 +204,11 @@ def _alerts(outcome: Outcome) -> Iterator[str]:
     for alert in outcome.plan.alerts:
         fired = outcome.exact(f"{alert.name}.fired at end").mean
         first = outcome.exact(f"{alert.name}.first_fired").mean
-        times = "never fired" if not fired else f"fired {say(fired, 'count')} times, first at {say(first, 'time')}"
+        times = (
+            "never fired"
+            if not fired
+            else f"fired {'once' if fired == 1 else say(fired, 'count') + ' times'}, first at {say(first, 'time')}"
+        )
         yield colour(f" alert {alert.name} ({alert.severity})  {times}", "yellow" if fired else "dim")
     if outcome.plan.alerts:
         yield ""
@@ -211,6 +216,8 @@ def _alerts(outcome: Outcome) -> Iterator[str]:
 
 # --- judged -----------------------------------------------------------------------------------------------------------
 
+_REASON = 19
+"""Where the text of a reason begins."""
 _COLOURS = {"✓": "green", "✗": "red", "✗ expected": "yellow", "?": "yellow"}
 
 
@@ -220,39 +227,58 @@ def verdicts(outcome: Outcome) -> Iterator[str]:
         n = len(outcome.verdicts)
         yield f" ? not judged, for the run was cut short: {n} expectation{'' if n == 1 else 's'}"
         return
-    for verdict in outcome.verdicts:
-        yield from judged(verdict)
+    yield from judged(outcome, outcome.verdicts)
 
 
-def judged(verdict: Verdict) -> Iterator[str]:
-    """Whether an expectation holds; if not, why, and what to look at."""
-    first, *why = verdict.lines()
-    told = first.removeprefix(verdict.mark).strip()
+def judged(outcome: Outcome, found: Iterable[Verdict]) -> Iterator[str]:
+    """Whether expectations hold; if not, why, and what to look at.  A reason is given once."""
+    said: set[str] = set()
+    for verdict in found:
+        yield from _verdict(verdict)
+        for reason in _reasons(verdict.lines()[1:]):
+            if "\n".join(reason) not in said:
+                said.add("\n".join(reason))
+                yield from _within(line.replace(f"qsim trace {outcome.plan.name}", outcome.trace) for line in reason)
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
     mark = f" {verdict.mark} "
-    told = told if verdict.verdict != PASS else _holds(verdict)
-    lines = hanging(mark, told, len(mark))
-    yield lines[0].replace(verdict.mark, colour(verdict.mark, _COLOURS[verdict.mark]), 1)
-    yield from lines[1:]
-    for line in why:
-        yield from _reason(line)
+    first, *more = hanging(mark, _sentence(verdict), len(mark))
+    yield first.replace(verdict.mark, colour(verdict.mark, _COLOURS[verdict.mark]), 1)
+    yield from more
 
 
-def _holds(verdict: Verdict) -> str:
-    """ "shop.sent total is 600,000", "orders.wait p95 below 2s: 1.3s"; a lonely number needs its "is"."""
-    if verdict.is_met is False:
+def _sentence(verdict: Verdict) -> str:
+    """ "shop.sent total is 600,000", "orders.wait p95 below 2s: 1.3s"; what is not as expected says so itself."""
+    if verdict.verdict != PASS or verdict.is_met is False:
         return verdict.lines()[0].removeprefix(verdict.mark).strip()
     if verdict.predicate == "is":
         return f"{verdict.that} is {verdict.expected}"
     return f"{verdict.that} {verdict.expected}: {verdict.got}"
 
 
-def _reason(line: str) -> Iterator[str]:
-    """An explanation's line within the width; a command to copy stays whole."""
-    if len(line) <= WIDTH or "qsim trace" in line:
-        yield line
-        return
-    indent = len(line) - len(line.lstrip())
-    yield from hanging(line[:indent], line.lstrip(), max(indent, 19))
+def _reasons(lines: list[str]) -> list[list[str]]:
+    """The lines of an explanation, by its heads: What happened, Because, See, and the author's own words."""
+    groups: list[list[str]] = []
+    for line in lines:
+        if not groups or line[4:5].strip():
+            groups.append([])
+        groups[-1].append(line)
+    return groups
+
+
+_HEADS = ("", "What happened", "Because", "Try", "See")
+
+
+def _within(lines: Iterable[str]) -> Iterator[str]:
+    """Lines within the width; a command to copy stays whole."""
+    for line in lines:
+        if len(line) <= WIDTH or "qsim trace" in line:
+            yield line
+        else:
+            text = line.lstrip()
+            indent = _REASON if line[4:_REASON].strip() in _HEADS else 4
+            yield from hanging(line[: len(line) - len(text)], text, indent)
 
 
 # --- advice -----------------------------------------------------------------------------------------------------------
@@ -260,7 +286,7 @@ def _reason(line: str) -> Iterator[str]:
 
 def advice(problems: tuple[Problem, ...], outcome: Outcome) -> Iterator[str]:
     for problem in problems:
-        more = f". {problem.suggestion}" if problem.suggestion else ""
+        more = f". {problem.suggestion[:1].upper()}{problem.suggestion[1:]}" if problem.suggestion else ""
         yield from advised(problem.code, problem.message + more)
     if outcome.gave_up:
         yield from advised("A130", f"{CODES['A130'].says}: {CODES['A130'].why}")

@@ -33,12 +33,14 @@ class Estimate:
 
 @dataclass
 class Outcome:
-    """The runs of one scenario; ``wanted`` is how many there should be, ``until`` where they were to stop."""
+    """The runs of one scenario; ``wanted`` is how many there should be, ``until`` where they were to stop, ``trace``
+    the command that looks into one of them."""
 
     scenario: Scenario
     runs: list[Run]
     wanted: int
     until: Nanos | None = None
+    trace: str = ""
     dropped: Run | None = field(default=None, repr=False)
 
     def add(self, run: Run) -> None:

@@ -20,8 +20,8 @@ def command(
 
 def _validate(file: str, strict: bool) -> Exit:
     from qsim.cli.runs import target
-    from qsim.scenario.load import ScenarioError, read
-    from qsim.scenario.problems import render
+    from qsim.scenario.load import read
+    from qsim.scenario.problems import ScenarioError, render
 
     try:
         problems = read(target(file)).problems
