@@ -127,8 +127,11 @@ def _with(data: Any, path: Path, value: Any, done: Path) -> Any:
         # A name that does not exist is not made on the way to one of its keys: it is probably misspelt.
         return _Missing(done, data)
     step, rest = path[0], path[1:]
-    if rest and len(done) == 1 and done[0] in SECTIONS and data.get(step) is None:
-        return _Missing(done, data)
+    if len(done) == 1 and done[0] in SECTIONS:
+        if (rest or value is None) and data.get(step) is None:
+            return _Missing(done, data)
+        if not rest and value is None:
+            return {name: entry for name, entry in data.items() if name != step}
     inner = _with(data.get(step), rest, value, (*done, step))
     if isinstance(inner, _Missing):
         return inner
