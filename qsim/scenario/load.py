@@ -98,7 +98,8 @@ def _extends_file(name: str, folder: FilePath, place: Place) -> FilePath:
         return files.below(folder, name)
     except files.NotAllowed as why:
         known = list(files.bundled())
-        fail("Q004", f"extends: {name[:80]!r} {why}", place, did_you_mean(name, known, "bundled scenarios"))
+        fail("Q004", f"extends: {name[:80]!r} {why}", place,
+             did_you_mean(name, known, "") or "qsim examples lists the bundled scenarios")  # fmt: skip
 
 
 def _shown(path: FilePath, folder: FilePath) -> str:
@@ -181,7 +182,7 @@ def _finish(
         problems=tuple(in_order(problems)),
         document=_resolved(document.data),
         variants=tuple(whatif.names(document)),
-        sweep={over: whatif.values(given) for over, given in (scenario.sweep or {}).items()},
+        sweep={over: list(whatif.values(given)) for over, given in (scenario.sweep or {}).items()},
         plots=list(document.data.get("plots") or []),
         breaks=list(scenario.breaks or []),
         path=path,
