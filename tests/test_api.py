@@ -187,3 +187,11 @@ def test_every_public_name_resolves():
         assert getattr(qsim, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         qsim.lod  # noqa: B018 - the access is the test
+
+
+def test_a_failure_at_a_dead_letter_queue_tells_of_its_source(scenario):
+    changed = scenario.set("expect", [{"that": "jobs-dlq.visible at end", "is": 0}]).run()
+    lines = changed.verdicts()[0].lines()
+    assert "api sent" in lines[1]
+    assert any("leases ended" in line for line in lines)
+    assert any("--message api:" in line for line in lines)

@@ -42,18 +42,31 @@ def _headed(head: str, lines: Any) -> list[str]:
 
 
 def _about(expectation: Expectation, run: Numbers) -> tuple[int | None, list[ProducerPlan], list[ConsumerPlan]]:
-    """The queue, producers and consumers that the expectation is about."""
+    """The queue, producers and consumers that the expectation is about; for a dead-letter queue those of its source."""
     plan, names = run.plan, _objects(expectation)
-    queue = next((i for i, q in enumerate(plan.queues) if q.name in names), None)
-    producers = [p for p in plan.producers if p.name in names or p.to == queue]
-    consumers = [c for c in plan.consumers if c.name in names or queue in c.sources]
-    if queue is None and (consumers or producers):
-        queue = consumers[0].sources[0] if consumers else producers[0].to
-        producers = producers or [p for p in plan.producers if p.to == queue]
-        consumers = consumers or [c for c in plan.consumers if queue in c.sources]
     if not names:
-        producers, consumers = list(plan.producers), list(plan.consumers)
-    return queue, producers, consumers
+        return None, list(plan.producers), list(plan.consumers)
+    queue = next((i for i in range(len(plan.queues)) if _touches(run, i, names)), None)
+    everyone: list[ProducerPlan | ConsumerPlan] = [*plan.producers, *plan.consumers]
+    ends = [o for o in everyone if queue in _queues_of(o) or o.name in names]
+    if queue is not None and not ends:
+        queue = next((i for i, q in enumerate(plan.queues) if q.profile.dlq and q.profile.dlq.queue in names), queue)
+        ends = [o for o in everyone if queue in _queues_of(o)]
+    return (
+        queue,
+        [o for o in ends if isinstance(o, ProducerPlan)],
+        [o for o in ends if isinstance(o, ConsumerPlan)],
+    )
+
+
+def _touches(run: Numbers, queue: int, names: set[str]) -> bool:
+    """Whether the queue is named, or a producer or consumer of it is."""
+    ends: list[ProducerPlan | ConsumerPlan] = [*run.plan.producers, *run.plan.consumers]
+    return run.plan.queues[queue].name in names or any(queue in _queues_of(o) and o.name in names for o in ends)
+
+
+def _queues_of(end: ProducerPlan | ConsumerPlan) -> tuple[int, ...]:
+    return (end.to,) if isinstance(end, ProducerPlan) else end.sources
 
 
 def _objects(expectation: Expectation) -> set[str]:

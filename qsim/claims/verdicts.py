@@ -148,7 +148,7 @@ def _comparison(expectation: Expectation, runs: Sequence[Numbers]) -> dict[str, 
     observed = [_slope(run, that) if predicate == "grows_at" else run.exact(that) for run in runs]
     values = [_value(run, expectation) for run in runs]
     verdict, got = _decide(predicate, observed, values, runs, measured)
-    interval = _interval(observed) if len(runs) > 1 and _known(observed) else None
+    seen = _interval(observed) if len(runs) > 1 and _known(observed) else None
     return {
         "that": expectation.text,
         "predicate": predicate,
@@ -157,7 +157,7 @@ def _comparison(expectation: Expectation, runs: Sequence[Numbers]) -> dict[str, 
         "verdict": verdict,
         "expected": _expected(predicate, expectation.value, values[0], measured),
         "got": got,
-        "interval": None if interval is None else (plain(interval[0], measured), plain(interval[1], measured)),
+        "interval": None if seen is None else (plain(seen[0], measured), plain(seen[1], measured)),
     }
 
 
@@ -236,10 +236,10 @@ def _interval(values: list[Any]) -> tuple[float, float]:
 
 
 def _half_width(values: list[Any]) -> float:
-    from scipy.stats import t  # only several replications pay for the import
+    from scipy.special import stdtrit  # only several replications pay for the import
 
     n = len(values)
-    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(map(float, values)) / math.sqrt(n)
+    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(map(float, values)) / math.sqrt(n)
 
 
 def _precision(observed: list[Any], margins: list[tuple[list[float], bool]], found: list[str], measured: str) -> str:

@@ -253,7 +253,21 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
 
 def cause(number: int) -> str:
     """A cause in words."""
-    return Cause(number).name.lower().replace("_", " ")
+    return _WORDS.get(Cause(number), Cause(number).name.lower().replace("_", " "))
+
+
+_WORDS = {
+    Cause.NO_MESSAGE: "the message is gone",
+    Cause.RECEIVED_AGAIN: "received again since",
+    Cause.RECEIPT_EXPIRED: "its lease had ended",
+    Cause.NOT_IN_FLIGHT: "its lease had ended",
+    Cause.MAX_RECEIVES: "received too often",
+    Cause.FULL: "the queue is full",
+    Cause.OWN_CRASH: "at its own work",
+    Cause.FELLOW_CRASH: "with its process",
+    Cause.TTL: "its time to live is over",
+    Cause.RETENTION: "its retention is over",
+}
 
 
 def ordinal(n: int) -> str:

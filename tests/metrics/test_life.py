@@ -25,7 +25,7 @@ def test_a_story_reads_like_what_happened():
         "t=1m 01s       moved in   dlq, from orders",
         "t=1m 11s       effect #1  worker-1",
     ]
-    assert lines[9] == "t=1m 11s       ack ignored worker-1     received again"
+    assert lines[9] == "t=1m 11s       ack ignored worker-1     received again since"
 
 
 def test_leases_are_bars():
