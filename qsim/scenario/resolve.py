@@ -64,7 +64,7 @@ _TIMES: dict[str, Any] = {
 def thresholds(shares: Iterable[Fraction]) -> tuple[float, ...]:
     """Cumulative, summed exactly; the last is 1.0."""
     sums = [float(total) for total in accumulate(shares)]
-    return (*sums[:-1], 1.0)
+    return (*sums[:-1], 1.0) if sums else ()
 
 
 def shares(of: Mapping[str, Fraction]) -> plan.Shares:
@@ -216,10 +216,11 @@ _LENGTHS: dict[str, Any] = {
 
 
 def levels(priority: str | dict[str, Fraction] | None, priorities: Sequence[str]) -> tuple[float, ...] | None:
-    """Cumulative shares of the queue's priorities, in their order."""
-    if priority is None or not priorities:
+    """Cumulative shares of the queue's priorities, in their order; a message that says nothing has the last."""
+    if not priorities:
         return None
-    given = {priority: Fraction(1)} if isinstance(priority, str) else priority
+    said = priorities[-1] if priority is None else priority
+    given = {said: Fraction(1)} if isinstance(said, str) else said
     return thresholds([given.get(name, Fraction(0)) for name in priorities])
 
 
