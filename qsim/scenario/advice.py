@@ -185,7 +185,8 @@ def _dead_letters(said: Said, scenario: model.Scenario, name: str) -> None:
             said.say("A110", "max_receives: 1 dead-letters a message at its first lost delivery",
                      ("queues", name, "dlq", "max_receives"), "write 3 or more")  # fmt: skip
         return
-    readers = {n: c for n, c in (scenario.consumers or {}).items() if name in resolve.sources(c)}
+    everybody = {n: c for n, c in (scenario.consumers or {}).items() if name in resolve.sources(c)}
+    readers = {n: c for n, c in everybody.items() if resolve.ack(c) != "on-receive"}  # who acks first never retries
     poisoned = [n for n, p in scenario.producers.items() if p.to == name and p.message and p.message.poison]
     failing = [n for n, c in readers.items() if c.failures and (c.failures.error or c.failures.crash)]
     if readers and (poisoned or failing):

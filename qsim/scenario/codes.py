@@ -40,8 +40,6 @@ _ROWS = (
     Code("Q016", "a required key is missing", "The format lists the keys that have no default."),
     Code("Q017", "a name that is not allowed, or is used twice",
          "Names are letters, digits, _ and -, begin with a letter, and are unique over all that metrics can name."),
-    Code("Q018", "a metric reference that cannot be read",
-         "OBJECT.METRIC[.LABEL] [LABEL] [STATISTIC] [at T | at end | from T [to T]]"),
     Code("Q019", "a --set or a path that cannot be read", "PATH=VALUE, the path with dots: consumers.worker.count=9"),
     Code("Q020", "no object of this name: a queue, topic, ... that nothing defines", "Everything refers by name."),
     Code("Q021", "two keys that exclude each other",

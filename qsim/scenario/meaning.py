@@ -42,7 +42,12 @@ def check(
         said.problems += [
             p for p in _by_rules(document, rest, folder) if (p.place.source.name, p.place.line) not in wrong
         ]
-    if advise and scenario is not None:
+    # Advice calculates with the numbers: not with those that are wrong.
+    if (
+        advise
+        and scenario is not None
+        and not any(problem.code in ("Q004", "Q014", "Q016") for problem in said.problems)
+    ):
         said.problems += advice.check(document, scenario, folder)
     never = {problem.place for problem in said.problems if problem.code == "Q025"}
     return [problem for problem in said.problems if problem.code != "Q040" or problem.place not in never]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema, model_validator
@@ -32,7 +33,10 @@ class Shape(BaseModel):
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
         """``null`` takes a key away: what is left is its default, or the error that it is required."""
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        if not isinstance(value, dict) or None not in value.values():
+            return value
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return {k: v for k, v in value.items() if v is not None or k not in known}
 
 
 # --- single values ---------------------------------------------------------------------------------------------------
@@ -44,9 +48,12 @@ def _says(code: str, message: str, suggestion: str | None = None) -> PydanticCus
 
 
 def _read(parse: Callable[[Any], Any]) -> PlainValidator:
+    remembered = lru_cache(1024)(parse)
+
     def read(value: Any) -> Any:
         try:
-            return parse(value)
+            # Variants and sweeps read the same texts again and again.
+            return remembered(value) if type(value) is str else parse(value)
         except units.UnitError as error:
             raise _says(error.code, error.message, error.suggestion) from None
 

@@ -24,6 +24,7 @@ from qsim.scenario.source import resolve as read_scalar
 from qsim.scenario.whatif import overrides
 from qsim.units import write_duration, write_rate
 
+_ROOMY = ("queues", "producers", "consumers")
 WIDTH = 52
 """Where comments begin, if the line leaves room."""
 
@@ -96,10 +97,8 @@ class _Filled:
             value_at(self.data, path).setdefault(section, {})
         throttle = profile.throttle
         self.put((*path, "fifo", "dedup_window"), _time(profile.dedup_window), self.origin(profile, "dedup_window"))
-        for key, limit in (
-            ("send_limit", throttle and throttle.send),
-            ("receive_limit", throttle and throttle.receive),
-        ):
+        for key, call in (("send_limit", "send"), ("receive_limit", "receive")):
+            limit: int | None = getattr(throttle, call, None)
             rate = None if limit is None else write_rate(Fraction(limit))
             self.put((*path, "fifo", key), rate, self.origin(profile, "throttle"), "profile")
         self.put((*path, "broker", "dedup_scope"), "queue", f"profile {profile.name}, SQS-7", "profile")
@@ -270,7 +269,7 @@ def _lines(data: dict[str, Any], filled: _Filled, path: Path, depth: int) -> Ite
 
 def _entry(key: str, value: Any, filled: _Filled, path: Path, depth: int) -> Iterator[str]:
     space, comment = "  " * depth, filled.comments.get(path, "")
-    if isinstance(value, dict) and value and (_inner(filled, path) or depth < 1):
+    if isinstance(value, dict) and value and (_inner(filled, path) or depth < 1 or (path[0] in _ROOMY and depth < 2)):
         yield _commented(f"{space}{key}:", comment)
         yield from _lines(value, filled, path, depth + 1)
     elif isinstance(value, dict) and filled.notes.get(path):

@@ -46,6 +46,9 @@ class Real(float):
         number.text = text
         return number
 
+    def __reduce__(self) -> tuple[type[Real], tuple[str]]:
+        return Real, (self.text,)
+
 
 @dataclass(slots=True)
 class Document:
