@@ -212,8 +212,8 @@ class _Reader:
         self.source = source
         self.result = Document(None)
         self.anchors: dict[str, list[Event]] = {}
-        self.open: list[list[Event]] = []
         self.seen = 0
+        self.recorded = 0
 
     def document(self, events: Iterator[Event]) -> Document:
         documents = 0
@@ -255,7 +255,8 @@ class _Reader:
             kept.append(item := next(events))
             depth += isinstance(item, MappingStartEvent | SequenceStartEvent)
             depth -= isinstance(item, MappingEndEvent | SequenceEndEvent)
-            if len(kept) > 3 * MOST_VALUES:
+            self.recorded += 1
+            if len(kept) > MOST_VALUES or self.recorded > 3 * MOST_VALUES:
                 self.fail(f"more than {MOST_VALUES:,} values", item, "Q005")
         self.anchors[anchor] = kept
         return iter(kept[1:])

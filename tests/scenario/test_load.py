@@ -11,7 +11,7 @@ from qsim.kernel.profile import Capacity, DeadLetter, Order, Overflow
 from qsim.scenario import plan
 from qsim.scenario.load import read
 from qsim.scenario.problems import ScenarioError
-from qsim.units import HOUR, MINUTE, MILLISECOND, SECOND
+from qsim.units import HOUR, MILLISECOND, MINUTE, SECOND
 
 EXAMPLES = Path(__file__).parent / "examples"
 HEAD = "qsim: 1\nname: x\nrun: {duration: 10m}\n"
@@ -64,16 +64,17 @@ def test_the_ideal_queue_waits_for_ever_and_never_ends_a_lease():
 
 
 def test_an_sqs_queue_has_its_profile_and_its_own_settings():
-    text = "queues: {q: {profile: sqs-standard, visibility_timeout: 1m, dlq: {queue: d, max_receives: 3}}, d: {profile: sqs-standard}}"
-    loaded = load(text + "\nproducers: {p: {to: q, rate: 1/s}}\nconsumers: {c: {from: q, service: 1s}}")
+    own = "visibility_timeout: 1m, dlq: {queue: d, max_receives: 3}"
+    text = f"queues: {{q: {{profile: sqs-standard, {own}}}, d: {{profile: sqs-standard}}}}\n"
+    loaded = load(text + "producers: {p: {to: q, rate: 1/s}}\nconsumers: {c: {from: q, service: 1s}}")
     profile = loaded.plan.queues[0].profile
     assert (profile.visibility_timeout, profile.dlq, profile.order) == (MINUTE, DeadLetter("d", 3), Order.BEST_EFFORT)
     assert loaded.plan.consumers[0].poll.wait == 20 * SECOND
 
 
 def test_priorities_make_levels_and_a_priority_queue():
-    text = "queues: {q: {priorities: [high, low]}}\nproducers: {p: {to: q, rate: 1/s, message: {priority: {low: 90%, high: 10%}}}}"
-    loaded = load(text)
+    message = "message: {priority: {low: 90%, high: 10%}}"
+    loaded = load(f"queues: {{q: {{priorities: [high, low]}}}}\nproducers: {{p: {{to: q, rate: 1/s, {message}}}}}")
     assert loaded.plan.queues[0].profile.levels == 2
     assert loaded.plan.queues[0].profile.order is Order.PRIORITY
     assert loaded.plan.producers[0].message.levels == (0.1, 1.0)
@@ -95,8 +96,8 @@ def test_stages_go_from_where_the_one_before_ended():
 
 
 def test_a_mix_has_exact_thresholds():
-    text = "queues: {q: {}}\nproducers: {p: {to: q, rate: 1/s}}\nconsumers: {c: {from: q, service: {mix: [{share: 10%, time: 1s}, {share: 20%, time: {exponential: {mean: 2s}}}, {share: 70%, time: 3s}]}}}"
-    assert load(text).plan.consumers[0].service == plan.Mix(
+    parts = "{share: 10%, time: 1s}, {share: 20%, time: {exponential: {mean: 2s}}}, {share: 70%, time: 3s}"
+    assert read(text=SMALL.replace("1ms", f"{{mix: [{parts}]}}")).plan.consumers[0].service == plan.Mix(
         (0.1, 0.3, 1.0), (plan.Constant(SECOND), plan.Exponential(2 * SECOND), plan.Constant(3 * SECOND))
     )
 
@@ -116,7 +117,11 @@ def test_a_guarantee_is_spelt_out(guarantee, ack, check, dedup):
 
 
 def test_fifo_queues_deduplicate_by_identity_and_sqs_asks_several_queues_in_turn():
-    text = "queues: {a: {profile: sqs-fifo}, b: {profile: sqs-fifo}}\nproducers: {p: {to: a, rate: 1/s, message: {group: {keys: 5}}}}\nconsumers: {c: {from: [a, b], service: 1s}}"
+    text = """
+queues: {a: {profile: sqs-fifo}, b: {profile: sqs-fifo}}
+producers: {p: {to: a, rate: 1/s, message: {group: {keys: 5}}}}
+consumers: {c: {from: [a, b], service: 1s}}
+"""
     loaded = load(text)
     assert loaded.plan.producers[0].message.dedup_keys == 0
     assert loaded.plan.consumers[0].sources == (0, 1)
@@ -129,8 +134,7 @@ def test_fifo_queues_deduplicate_by_identity_and_sqs_asks_several_queues_in_turn
      ("push: {prefetch: unlimited}", True), ("poll: {batch: 2}", True), ("poll: {batch: 1}", False)],
 )  # fmt: skip
 def test_where_a_message_may_wait_at_its_consumer(consumer, waits):
-    text = f"queues: {{q: {{}}}}\nproducers: {{p: {{to: q, rate: 1/s}}}}\nconsumers: {{c: {{from: q, service: 1s, {consumer}}}}}"
-    assert load(text).plan.consumers[0].buffers is waits
+    assert read(text=SMALL.replace("1ms", f"1ms, {consumer}")).plan.consumers[0].buffers is waits
 
 
 def test_drain_true_is_ten_durations():
@@ -264,6 +268,7 @@ def test_a_heartbeat_in_time_or_ack_on_receive_silences_the_lease():
 
 def test_reading_a_scenario_loads_nothing_heavy():
     heavy = ("numpy", "pandas", "matplotlib", "scipy", "simpy", "jinja2", "joblib")
-    code = f"from qsim.scenario.load import read; read('poison-pill'); import sys; print([m for m in {heavy} if m in sys.modules])"
+    found = f"[m for m in {heavy} if m in sys.modules]"
+    code = f"import sys; from qsim.scenario.load import read; read('poison-pill'); print({found})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

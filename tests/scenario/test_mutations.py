@@ -30,7 +30,8 @@ VALUES = [
     "orders", "jobs", "base", "*a", "&a 1", "!!int x", "poison", "1..20", "9..1", "unlimited", "never", "auto",
     "{exponential: {mean: 1s}}", "{exponential: 1s}", "{mix: []}", "{mix: [{share: 1, time: {mix: []}}]}",
     "{empirical: {file: ../../etc/passwd, column: a, unit: s}}", "rabbitmq-classic", "sqs-fifo", "ideal",
-    "orders.visible at end", "jobs.wait p95", "worker.count at 0", "a.b.c.d", '"\\u0000"', '"\\uD800"', "|\n  text\n  more",
+    "orders.visible at end", "jobs.wait p95", "worker.count at 0", "a.b.c.d", '"\\u0000"', '"\\uD800"',
+    "|\n  text\n  more",
 ]  # fmt: skip
 
 

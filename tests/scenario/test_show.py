@@ -15,7 +15,11 @@ queues: {orders: {profile: sqs-fifo, dlq: {queue: dead, max_receives: 3}}, dead:
 producers:
   shop: {to: orders, rate: 0.5/s, message: {group: {keys: 9}, poison: {first: 3}}, on_reject: {attempts: 3}}
 consumers:
-  worker: {from: [orders, dead], service: {lognormal: {median: 10ms, p95: 1.5s}}, guarantee: exactly-once, retry: {first: 2s}}
+  worker:
+    from: [orders, dead]
+    service: {lognormal: {median: 10ms, p95: 1.5s}}
+    guarantee: exactly-once
+    retry: {first: 2s}
 timeline:
   slow: {at: 1m, for: 2m, set: {consumers.worker.service: 1m, queues.orders.dlq: null}}
 expect: [{little_law: {queue: orders}}, {in_order: {queue: orders}}, {no_message_lost: true}]
@@ -27,8 +31,14 @@ PUSHED = (
 description: "one line: with a colon"
 title: "yes"
 queues: {a: {priorities: [high, low], capacity: {messages: 5}}, b: {visibility_timeout: 90s}}
-producers: {p: {to: a, arrivals: {uniform: {min: 1ms, max: 2ms}}, message: {priority: high, attributes: {"on": {"1": 0.3, "2": 0.7}}}}}
-consumers: {c: {from: a, service: 1ms, push: {}, heartbeat: {every: 1s}, guarantee: at-most-once}, d: {from: b, service: 1s, heartbeat: {every: 1s}}}
+producers:
+  p:
+    to: a
+    arrivals: {uniform: {min: 1ms, max: 2ms}}
+    message: {priority: high, attributes: {"on": {"1": 0.3, "2": 0.7}}}
+consumers:
+  c: {from: a, service: 1ms, push: {}, heartbeat: {every: 1s}, guarantee: at-most-once}
+  d: {from: b, service: 1s, heartbeat: {every: 1s}}
 variants:
   pull: {consumers.c.push: null}
   pushed: {consumers.d.push: {prefetch: 3}}
