@@ -232,6 +232,11 @@ class Port:
         self._timers.show(min(queue.timers.due, queue.expiries.due))
         if queue.waiting and queue.visible:
             self._serve_soon()
+        self._look_besides()
+
+    def _look_besides(self) -> None:
+        """Let blocked producers and who watches have their turn."""
+        queue = self.queue
         if self.blocked and not queue.is_full():
             self._unblock()
         if self.watch is not None:
@@ -243,7 +248,11 @@ class Port:
         if self._is_flawed:
             self._duplicate(deliveries)
         if not self._is_simple_receive:
-            self.after()
+            # Not this queue's receives: they are being served, one after the other, and a blocked group stays blocked.
+            self._timers.show(min(queue.timers.due, queue.expiries.due))
+            self._look_besides()
+            for peer in self.peers:
+                peer._look()
 
     def _serve_soon(self) -> None:
         """A receive comes late in its instant; at once, where nothing can come before it."""
