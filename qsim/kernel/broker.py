@@ -85,7 +85,8 @@ class Broker:
         target = self.queues[queue]
         number = next(self._message_numbers) if message is None else message
         answer = target.send(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
-        self._look(now, target)
+        if target.waiting or not target.is_plain or delay or ttl:
+            self._look(now, target)
         return answer
 
     def send_batch(self, now: Nanos, queue: str, entries: Iterable[Mapping[str, Any]]) -> list[Cause]:
@@ -127,11 +128,16 @@ class Broker:
         ever) and answers later, through ``deliveries()``; or it is refused."""
         if self._due <= now:
             self.wake(now)
-        source, client = self.queues[queue], self._number(consumer)
-        if refused := source.refusal(now, limit, wait, visibility_timeout):
+        source = self.queues[queue]
+        client = consumer if consumer.__class__ is int else self._number(consumer)
+        if not source.is_plain and (refused := source.refusal(now, limit, wait, visibility_timeout)):
             source.refuse_receive(now, client, refused)
             return _refused(refused)
         answer = Deliveries(source.hand_out(now, client, limit, visibility_timeout, None, choice))
+        if answer and source.is_plain:
+            if source.leases.due < self._due:
+                self._due = source.leases.due
+            return answer
         if not answer and wait != 0:
             answer.credit = source.wait(client, limit, visibility_timeout, None if wait is None else now + wait)
         elif not answer:
@@ -165,8 +171,9 @@ class Broker:
         if self._due < now:
             self._before(now)
         queue = delivery.message.queue
-        answer = queue.deletes.take(now) or queue.ack(now, delivery)
-        self._look(now, queue)
+        answer = queue.ack(now, delivery) if queue.is_plain else queue.deletes.take(now) or queue.ack(now, delivery)
+        if queue.waiting:
+            self._look(now, queue)
         return answer
 
     def ack_up_to(self, now: Nanos, delivery: Delivery) -> list[Cause]:

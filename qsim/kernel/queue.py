@@ -95,6 +95,11 @@ class Queue:
             self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
         )
         self._timeout = profile.visibility_timeout
+        self.is_plain = not (
+            checks or profile.retention is not None or profile.delay or profile.capacity or profile.dead_letters_lazily
+            or profile.max_batch is not None or profile.max_wait is not None or profile.in_flight_is_error
+        )
+        """No call is refused or moves other messages, and a send arms no deadline of its own accord."""
 
     @property
     def depth(self) -> int:
