@@ -212,6 +212,8 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     arriving = _arrivals(scenario, queue, folder)
     if arriving is None or len(readers) != 1 or len(resolve.sources(readers[0][1])) != 1:
         return
+    if _changes(scenario, queue, readers[0][0]):
+        return
     consumer = readers[0][1]
     service = _time(consumer.service, folder)
     if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
@@ -223,6 +225,13 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} {finish}"
     said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
              _enough(arriving, mean, consumer.concurrency), of_key=True)  # fmt: skip
+
+
+def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:
+    """Whether the timeline changes how much arrives, or how much is finished: then the file alone does not tell."""
+    paths = [path for event in (scenario.timeline or {}).values() for path in event.set or {}]
+    senders = [name for name, producer in scenario.producers.items() if producer.to == queue]
+    return any(path.startswith((f"consumers.{reader}.", *(f"producers.{name}." for name in senders))) for path in paths)
 
 
 def _keeps_up(arriving: float, slots: int, mean: float, even: bool) -> bool:
