@@ -1,0 +1,522 @@
+"""A second broker, to compare with: a list of messages a queue, searched and sorted whenever somebody asks.
+
+It has no heaps, no lanes, no counters and no journal, and shares nothing with the kernel but the words of profiles
+and causes.  Where it reads a rule otherwise than the kernel does, the state machine finds out.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from qsim.kernel.journal import Cause
+from qsim.kernel.profile import Grouping, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale
+
+READY, DELAYED, LEASED, GONE = "visible", "delayed", "in_flight", "gone"
+
+
+@dataclass(eq=False)
+class Item:
+    number: int
+    queue: Line
+    rank: int
+    level: int = 0
+    group: object = None
+    size: int = 0
+    place: str = READY
+    receives: int = 0
+    carried: int = 0
+    receipt: int = 0
+    client: object = None
+    leased_at: int = 0
+    ends: tuple[int, int] | None = None
+    """When its lease or delay ends: (time, order of setting)."""
+    pushed_by: Wish | None = None
+    expires: tuple[int, int] | None = None
+    """Until it has struck."""
+    deadline: int | None = None
+    """The same, for ever."""
+    by_ttl: bool = False
+    sent: int | None = None
+    joined: int | None = None
+    """When it joined the line in which a free group is looked for."""
+    came_first: int | None = None
+
+
+@dataclass(eq=False)
+class Wish:
+    """A receive that waits, or a subscription."""
+
+    client: object
+    limit: int
+    timeout: int | None
+    ends: tuple[int, int] | None
+    is_pushed: bool
+    left: int
+    is_open: bool = True
+
+
+@dataclass(eq=False)
+class Line:
+    name: str
+    profile: Profile
+    items: list[Item] = field(default_factory=list)
+    ring: list[Wish] = field(default_factory=list)
+    waits: list[Wish] = field(default_factory=list)
+    ids: dict[object, int] = field(default_factory=dict)
+
+    def at(self, *places: str) -> list[Item]:
+        return [item for item in self.items if item.place in places]
+
+    @property
+    def bytes(self) -> int:
+        return sum(item.size for item in self.items)
+
+    @property
+    def has_groups(self) -> bool:
+        return self.profile.grouping is Grouping.BLOCKS
+
+    def counts(self) -> dict[str, int]:
+        return {place: len(self.at(place)) for place in (READY, LEASED, DELAYED)}
+
+    def line_of_groups(self) -> tuple[list[Item], list[Item]]:
+        """Who is searched, and who stands beyond; by joining."""
+        joined = sorted((item for item in self.items if item.joined is not None), key=lambda item: item.joined)
+        most = self.profile.look_ahead
+        return (joined, []) if most is None else (joined[:most], joined[most:])
+
+    def in_order(self) -> list[Item]:
+        """The ready ones as they would be handed out one by one, if no group were blocked."""
+        ready = self.at(READY)
+        if self.has_groups:
+            searched, beyond = self.line_of_groups()
+            near = sorted((item for item in searched if item in ready), key=lambda item: item.rank)
+            return near + [item for item in beyond if item in ready]
+        sign = -1 if self.profile.order is Order.LIFO else 1
+        by_level = self.profile.order is Order.PRIORITY
+        return sorted(
+            ready,
+            key=lambda item: (
+                item.level if by_level else 0,
+                item.came_first is None,
+                item.came_first if item.came_first is not None else sign * item.rank,
+            ),
+        )
+
+    def oldest(self) -> Item | None:
+        """Whom a drop or a redrive takes."""
+        ready = self.at(READY)
+        if not ready:
+            return None
+        if self.has_groups or self.profile.order is Order.LIFO:
+            return min(ready, key=lambda item: item.rank)
+        order = self.in_order()
+        return next(item for item in order if item.level == order[-1].level)
+
+    def is_over(self, more: int, size: int) -> bool:
+        limit = self.profile.capacity
+        if limit is None:
+            return False
+        held = len(self.at(READY)) if limit.counts_ready_only else len(self.items)
+        too_many = limit.messages is not None and held + more > limit.messages
+        return too_many or (limit.bytes is not None and self.bytes + size > limit.bytes)
+
+
+class Naive:
+    def __init__(self, profiles: dict[str, Profile]) -> None:
+        self.lines = {name: Line(name, profile) for name, profile in profiles.items()}
+        self.count = 0
+        self.turn: int | None = None
+        self.made: list[tuple[Wish, list[tuple[Item, int, int]]]] = []
+
+    def next(self) -> int:
+        self.count += 1
+        return self.count
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def deadlines(self) -> list[int]:
+        found = []
+        for line in self.lines.values():
+            found += [item.ends[0] for item in line.items if item.ends is not None]
+            found += [item.expires[0] for item in line.items if item.expires is not None]
+            found += [wish.ends[0] for wish in line.waits if wish.is_open]
+        return found
+
+    def pass_to(self, now: int) -> None:
+        while True:
+            instants = self.deadlines() + ([] if self.turn is None else [self.turn])
+            if not instants or min(instants) > now:
+                return
+            self.instant(min(instants))
+
+    def instant(self, now: int) -> None:
+        if self.turn is not None and self.turn <= now:
+            self.turn = None
+        lines = list(self.lines.values())
+        for line in lines:
+            for item in sorted(line.at(LEASED), key=lambda item: item.ends or (0, 0)):
+                if item.ends is not None and item.ends[0] <= now:
+                    self.come_back(now, item)
+        for line in lines:
+            while event := self.first_timer(line, now):
+                item, is_delay = event
+                if is_delay:
+                    item.ends = None
+                    self.become_ready(now, item)
+                else:
+                    self.strike(now, item)
+        while sum(self.serve(now, line) for line in lines):
+            pass  # again while anything moved
+        for line in lines:
+            over = [wish for wish in line.waits if wish.is_open and wish.ends[0] <= now]
+            for wish in sorted(over, key=lambda wish: wish.ends):
+                wish.is_open = False
+                self.made.append((wish, []))
+            line.waits = [wish for wish in line.waits if wish.is_open]
+
+    def first_timer(self, line: Line, now: int) -> tuple[Item, bool] | None:
+        events = [(item.ends[0], 0, item.ends[1], item) for item in line.at(DELAYED) if item.ends is not None]
+        events += [(item.expires[0], 1, item.expires[1], item) for item in line.items if item.expires is not None]
+        events = [event for event in events if event[0] <= now]
+        if not events:
+            return None
+        _, kind, _, item = min(events, key=lambda event: event[:3])
+        return item, kind == 0
+
+    def serve(self, now: int, line: Line) -> bool:
+        """Everybody of one queue who can be served; whether anything moved."""
+        moved = False
+        while True:
+            line.ring = [wish for wish in line.ring if wish.is_open]
+            before = len(line.at(READY))
+            if not line.ring or not before:
+                return moved
+            wish = line.ring[0]
+            got = self.hand_out(now, line, wish.client, 1 if wish.is_pushed else wish.limit, wish.timeout, wish)
+            moved = moved or bool(got) or len(line.at(READY)) != before
+            if not got:
+                return moved
+            line.ring.pop(0)
+            self.made.append((wish, got))
+            if wish.is_pushed:
+                wish.left -= 1
+                if wish.left:
+                    line.ring.append(wish)
+            else:
+                wish.is_open = False
+
+    def look(self, now: int, touched: Line | None = None) -> None:
+        """After a call: who waits may have a turn late in this instant."""
+        alone = touched is not None and touched.profile.dlq is None
+        if any(self.is_turn_wanted(line) for line in ([touched] if alone else self.lines.values())):
+            self.turn = now if self.turn is None else min(self.turn, now)
+
+    def is_turn_wanted(self, line: Line) -> bool:
+        return bool(line.at(READY)) and any(wish.is_open for wish in line.ring)
+
+    def wake_at(self) -> int | None:
+        turns = [self.turn] if self.turn is not None and self.is_turn_of_use(self.turn) else []
+        return min([*self.deadlines(), *turns], default=None)
+
+    def is_turn_of_use(self, now: int) -> bool:
+        """Whether anything would move (a group may be blocked): tried on a copy."""
+        if not any(map(self.is_turn_wanted, self.lines.values())):
+            return False
+        copy = deepcopy(self)
+        return any(copy.serve(now, line) for line in copy.lines.values())
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def send(self, now, name, number, level=0, group=None, delay=None, ttl=None, size=0, dedup=None) -> Cause:
+        line, profile = self.lines[name], self.lines[name].profile
+        if profile.needs_group and group is None:
+            return Cause.NO_GROUP
+        if delay is not None and not profile.message_delay:
+            return Cause.DELAY_NOT_ALLOWED
+        if profile.max_size is not None and size > profile.max_size:
+            return Cause.TOO_LARGE
+        key = (group, dedup) if profile.dedup_per_group else dedup
+        if dedup is not None and profile.dedup_window != 0:
+            since = line.ids.get(key)
+            if since is not None and (profile.dedup_window is None or now < since + profile.dedup_window):
+                return Cause.DUPLICATE_ID
+        if cause := self.make_room(now, line, size):
+            return cause
+        if dedup is not None and profile.dedup_window != 0:
+            line.ids[key] = now
+        item = Item(number, line, self.next(), level, group, size)
+        line.items.append(item)
+        self.set_expiry(item, now, now, ttl)
+        wait = profile.delay if delay is None else delay
+        if wait:
+            item.place, item.ends = DELAYED, (now + wait, item.rank)
+        else:
+            self.enter(item)
+        self.shed(line, item)
+        return Cause.NONE
+
+    def set_expiry(self, item: Item, now: int, since: int, ttl: int | None) -> None:
+        retention = item.queue.profile.retention
+        limits = [time for time in (ttl, retention) if time is not None]
+        item.sent = since if retention is not None else None
+        if limits:
+            item.by_ttl = ttl is not None and ttl == min(limits) and ttl != retention
+            item.deadline = max(since + min(limits), now)
+            item.expires = (item.deadline, item.rank)
+
+    def enter(self, item: Item) -> None:
+        item.place = READY
+        if item.queue.has_groups and item.joined is None:
+            item.joined = self.next()
+
+    def make_room(self, now: int, line: Line, size: int) -> Cause:
+        limit = line.profile.capacity
+        if limit is None or not line.is_over(1, size):
+            return Cause.NONE
+        if limit.when_full is Overflow.REJECT:
+            return Cause.FULL
+        if limit.when_full is Overflow.BLOCK:
+            return Cause.BLOCKED
+        if limit.when_full is Overflow.DROP_NEWEST:
+            return Cause.NONE
+        if limit.bytes is None or size <= limit.bytes:
+            for _ in line.at(READY):
+                oldest = line.oldest()
+                if oldest is None or not line.is_over(1, size):
+                    break
+                self.throw_out(now, oldest, limit.when_full)
+        return Cause.FULL if line.is_over(1, size) else Cause.NONE
+
+    def shed(self, line: Line, item: Item) -> None:
+        limit = line.profile.capacity
+        if limit is not None and limit.when_full is Overflow.DROP_NEWEST and line.is_over(0, 0):
+            self.end(item)
+
+    def throw_out(self, now: int, item: Item, policy: Overflow) -> None:
+        if policy is Overflow.DEAD_LETTER:
+            self.dead_letter(now, item)
+        else:
+            self.end(item)
+
+    # --- receiving ----------------------------------------------------------------------------------------------------
+
+    def receive(self, now, name, client, limit=1, wait=0, timeout=None):
+        """Deliveries and the wish that waits; or why not."""
+        line, profile = self.lines[name], self.lines[name].profile
+        if profile.max_batch is not None and limit > profile.max_batch:
+            return Cause.TOO_MANY
+        if profile.max_wait is not None and (wait is None or wait > profile.max_wait):
+            return Cause.OUT_OF_RANGE
+        if profile.in_flight_is_error and len(line.at(LEASED)) >= profile.max_in_flight:
+            return Cause.OVER_LIMIT
+        got, wish = self.hand_out(now, line, client, limit, timeout, None), None
+        if not got and wait != 0:
+            order = self.next()
+            wish = Wish(client, limit, timeout, None if wait is None else (now + wait, order), False, limit)
+            line.ring.append(wish)
+            if wish.ends is not None:
+                line.waits.append(wish)
+        return got, wish
+
+    def subscribe(self, name, client, prefetch) -> Wish:
+        wish = Wish(client, prefetch or 10**9, None, None, True, prefetch or 10**9)
+        self.lines[name].ring.append(wish)
+        return wish
+
+    def hand_out(self, now, line, client, limit, timeout, wish) -> list[tuple[Item, int, int]]:
+        got = []
+        for item in self.pick(now, line, limit):
+            item.receives += 1
+            item.receipt = self.next()
+            item.client, item.leased_at = client, now
+            item.came_first = None
+            item.pushed_by = wish if wish is not None and wish.is_pushed else None
+            length = line.profile.visibility_timeout if timeout is None else timeout
+            item.ends = None if length is None else (now + length, item.receipt)
+            got.append((item, item.receipt, item.receives))
+        if timeout == 0:
+            for item, _, _ in got:
+                self.come_back(now, item)
+        return got
+
+    def pick(self, now: int, line: Line, limit: int) -> list[Item]:
+        picked: list[Item] = []
+        profile, serving = line.profile, None
+        if profile.max_in_flight is not None:
+            limit = min(limit, profile.max_in_flight - len(line.at(LEASED)))
+        while len(picked) < limit:
+            item = self.first_of_groups(line, serving) if line.has_groups else next(iter(line.in_order()), None)
+            if item is None:
+                break
+            serving = item.group
+            most = profile.dlq.max_receives if profile.dlq is not None and profile.dead_letters_lazily else None
+            if most is not None and item.receives - item.carried >= most:
+                self.dead_letter(now, item)
+                continue
+            item.place = LEASED
+            picked.append(item)
+        return picked
+
+    def first_of_groups(self, line: Line, serving: object) -> Item | None:
+        searched = [item for item in line.line_of_groups()[0] if item.place == READY]
+        out = {item.group for item in line.at(LEASED)}
+        mine = [item for item in searched if serving is not None and item.group == serving]
+        free = [item for item in searched if item.group not in out]
+        return min(mine or free, key=lambda item: item.rank, default=None)
+
+    # --- settling -----------------------------------------------------------------------------------------------------
+
+    def is_held(self, item: Item, receipt: int) -> bool:
+        return item.place == LEASED and item.receipt == receipt
+
+    def why(self, item: Item, receipt: int) -> Cause:
+        if item.place == GONE:
+            return Cause.NO_MESSAGE
+        return Cause.RECEIVED_AGAIN if item.receipt != receipt else Cause.NOT_IN_FLIGHT
+
+    def ack(self, item: Item, receipt: int) -> Cause:
+        if self.is_held(item, receipt):
+            self.end(item)
+            return Cause.NONE
+        if item.place == GONE:
+            return Cause.NO_MESSAGE
+        again = item.receipt != receipt
+        if item.queue.profile.stale_ack[again] is Stale.DELETES:
+            self.end(item)
+            return Cause.NONE
+        return Cause.RECEIVED_AGAIN if again else Cause.RECEIPT_EXPIRED
+
+    def nack(self, now: int, item: Item, receipt: int, delay: int) -> Cause:
+        if not self.is_held(item, receipt):
+            return self.why(item, receipt)
+        if delay and item.queue.profile.nack_stays_leased:
+            return self.extend(now, item, receipt, delay)
+        self.come_back(now, item, delay)
+        return Cause.NONE
+
+    def extend(self, now: int, item: Item, receipt: int, timeout: int) -> Cause:
+        if not self.is_held(item, receipt):
+            return self.why(item, receipt)
+        most = item.queue.profile.max_visibility
+        if most is not None and now + timeout > item.leased_at + most:
+            return Cause.OUT_OF_RANGE
+        item.ends = (now + timeout, self.next())
+        return Cause.NONE
+
+    def reject(self, now: int, item: Item, receipt: int) -> Cause:
+        if not self.is_held(item, receipt):
+            return self.why(item, receipt)
+        self.dead_letter(now, item)
+        return Cause.NONE
+
+    def duplicate(self, now: int, item: Item, receipt: int) -> bool:
+        if not self.is_held(item, receipt):
+            return False
+        self.come_back(now, item, is_failure=False)
+        return True
+
+    def forget(self, now: int, client: object) -> None:
+        lines = self.lines.values()
+        for line in lines:
+            for wish in [*line.ring, *line.waits, *(item.pushed_by for item in line.items if item.pushed_by)]:
+                wish.is_open = wish.is_open and wish.client != client
+            line.waits = [wish for wish in line.waits if wish.is_open]
+        held = [item for line in lines for item in line.at(LEASED) if item.client == client]
+        for item in sorted(held, key=lambda item: item.receipt):
+            does = item.queue.profile.on_crash
+            if does is OnCrash.LOSES:
+                self.end(item)
+            elif does is OnCrash.RETURNS or item.pushed_by is not None:
+                self.come_back(now, item)
+
+    def come_back(self, now: int, item: Item, delay: int = 0, is_failure: bool = True) -> None:
+        profile = item.queue.profile
+        most = profile.dlq.max_receives if profile.dlq is not None and not profile.dead_letters_lazily else None
+        if is_failure and most is not None and item.receives - item.carried >= most:
+            self.dead_letter(now, item)
+        elif item.deadline is not None and item.deadline <= now:
+            self.expire(now, item)
+        else:
+            self.let_go(item)
+            if delay:
+                item.place, item.ends = DELAYED, (now + delay, self.next())
+                self.shrink(now, item.queue)
+            else:
+                late = profile.tail_from is not None and item.receives >= profile.tail_from
+                if late or profile.returns_to is ReturnsTo.TAIL:
+                    item.rank = self.next()
+                elif profile.returns_to is ReturnsTo.HEAD and not item.queue.has_groups:
+                    item.came_first = self.next()
+                self.become_ready(now, item)
+
+    def become_ready(self, now: int, item: Item) -> None:
+        self.enter(item)
+        self.shrink(now, item.queue)
+
+    def shrink(self, now: int, line: Line) -> None:
+        limit = line.profile.capacity
+        drops = (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER)
+        if limit is not None and limit.counts_ready_only and limit.when_full in drops and line.is_over(0, 0):
+            oldest = line.oldest()
+            if oldest is not None:
+                self.throw_out(now, oldest, limit.when_full)
+
+    def let_go(self, item: Item) -> None:
+        wish, item.pushed_by, item.client, item.ends = item.pushed_by, None, None, None
+        if wish is not None:
+            wish.left += 1
+            if wish.left == 1 and wish.is_open:
+                item.queue.ring.append(wish)
+
+    def end(self, item: Item) -> None:
+        self.let_go(item)
+        item.place, item.expires = GONE, None
+        item.queue.items.remove(item)
+
+    # --- moving and expiring ---------------------------------------------------------------------------------------------
+
+    def strike(self, now: int, item: Item) -> None:
+        item.expires = None
+        if item.place != LEASED or item.queue.profile.expires_in_flight:
+            self.expire(now, item)
+
+    def expire(self, now: int, item: Item) -> None:
+        if item.queue.profile.ttl_dead_letters:
+            self.dead_letter(now, item)
+        else:
+            self.end(item)
+
+    def dead_letter(self, now: int, item: Item) -> None:
+        profile = item.queue.profile
+        self.end(item)
+        if profile.dlq is not None:
+            kept = item.receives if profile.counts_across_queues else 0
+            self.arrive(now, self.lines[profile.dlq.queue], item, kept, item.sent)
+
+    def arrive(self, now: int, line: Line, old: Item, receives: int, sent: int | None) -> None:
+        self.make_room(now, line, old.size)
+        item = Item(old.number, line, self.next(), old.level, old.group, old.size)
+        if line.profile.order is Order.PRIORITY:
+            item.level = min(item.level, line.profile.levels - 1)
+        item.receives = item.carried = receives
+        line.items.append(item)
+        since = now if line.profile.retention_restarts or sent is None else sent
+        self.set_expiry(item, now, since, None)
+        self.enter(item)
+        self.shed(line, item)
+
+    def redrive(self, now: int, source: str, to: str, limit: int | None) -> int:
+        line, moved = self.lines[source], 0
+        most = len(line.at(READY)) if limit is None else min(limit, len(line.at(READY)))
+        while moved < most and (item := line.oldest()) is not None:
+            self.end(item)
+            self.arrive(now, self.lines[to], item, 0, None)
+            moved += 1
+        return moved
+
+    def purge(self, name: str) -> int:
+        items = sorted(self.lines[name].items, key=lambda item: item.rank)
+        for item in items:
+            self.end(item)
+        return len(items)
