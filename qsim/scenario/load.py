@@ -62,13 +62,29 @@ def read(
     file_name: str | None = None,
 ) -> Loaded:
     """``target`` is a path or the name of a bundled scenario; raises ScenarioError with all that is wrong."""
-    path = None if text is not None else files.scenario_file(target)
-    shown = file_name or (str(path) if path is not None else "scenario.yaml")
+    path = None if text is not None else _file(target)
+    shown = file_name or ("scenario.yaml" if path is None else _named(target, path))
     document = read_text(text, shown) if text is not None else read_file(FilePath(path or shown), shown)
     folder = FilePath(path or shown).parent
     document = _extended(document, folder, (FilePath(path or shown),))
     overrides = (*(_option(option) for option in sets), *_seed_override(seed))
     return _finish(document, variant or BASE, overrides, folder, path)
+
+
+def _file(target: str | FilePath) -> FilePath:
+    path, name = files.scenario_file(target), str(target)
+    if not path.exists():
+        place = Place(Source(name, (), is_file=False), 1, 1)
+        known = list(files.bundled())
+        fail(
+            "Q004", "there is no such file, and no bundled scenario of this name", place, did_you_mean(name, known, "")
+        )
+    return path
+
+
+def _named(target: str | FilePath, path: FilePath) -> str:
+    """A bundled scenario by its file's name: where it is installed is of no interest."""
+    return str(target) if str(target) == str(path) else path.name
 
 
 # --- extends ---------------------------------------------------------------------------------------------------------

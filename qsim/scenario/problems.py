@@ -93,14 +93,15 @@ def _one(problem: Problem) -> str:
 
 def _in_a_file(problem: Problem) -> str:
     place, kind = problem.place, "error" if problem.is_error else "warning"
-    number = f"{place.line:>5} | "
+    head = f"{place.source.name}:{place.line}:{place.column}: {kind} {problem.code}: {_clean(problem.message)}"
+    guess = [f"      = {_clean(problem.suggestion)}"] if problem.suggestion else []
+    return "\n".join([head, *(_shown(place) if place.source.lines else []), *guess])
+
+
+def _shown(place: Place) -> list[str]:
+    """The line and a caret under the column."""
     text, column = _window(place.source.lines, place)
-    lines = [
-        f"{place.source.name}:{place.line}:{place.column}: {kind} {problem.code}: {_clean(problem.message)}",
-        number + text if text else number.rstrip(),
-        "      | " + " " * (column - 1) + "^",
-    ]
-    return "\n".join([*lines, *([f"      = {_clean(problem.suggestion)}"] if problem.suggestion else [])])
+    return [f"{place.line:>5} |" + (f" {text}" if text else ""), "      | " + " " * (column - 1) + "^"]
 
 
 def _on_the_command_line(problem: Problem) -> str:

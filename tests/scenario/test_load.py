@@ -1,5 +1,6 @@
 """From a file to a Plan: what is filled in, what is put on top, and what is read from where."""
 
+import pickle
 import subprocess
 import sys
 from fractions import Fraction
@@ -50,6 +51,18 @@ def test_a_variant_of_a_later_release_is_listed_and_refused_when_chosen(name, va
     assert variant in read(name).variants
     with pytest.raises(ScenarioError, match="Q040"):
         read(name, variant=variant)
+
+
+def test_a_name_that_is_nearly_bundled_is_guessed():
+    with pytest.raises(ScenarioError, match=r"poison-pil: there is no such file.*did you mean 'poison-pill'"):
+        read("poison-pil")
+
+
+def test_what_was_read_can_be_sent_to_another_process():
+    loaded = read("visibility-timeout")
+    again = pickle.loads(pickle.dumps(loaded))
+    assert again.plan == loaded.plan
+    assert again.with_changes({"consumers.worker.count": 3}).plan.consumers[0].count == 3
 
 
 # --- what is filled in ------------------------------------------------------------------------------------------------
