@@ -119,6 +119,7 @@ class Member:
         self._poll = Reminder(self.world.env, slot(index, number, 0, POLL), self._wake_up)
         self._restart = Reminder(self.world.env, slot(index, number, 0, RESTART), self._come_back)
         self._asleep_until: Nanos = -1
+        self._back_at: Nanos = 0
         self.acks = AckBatch(self) if crew.plan.ack_batch is not None else None
         self.desks = [Desk(self, parallel) for parallel in range(crew.plan.concurrency)]
 
@@ -127,12 +128,12 @@ class Member:
     def rise(self) -> None:
         """Come up, and ask for work."""
         self.is_leaving = False
-        if self.is_alive:
-            return
-        self.is_alive = True
-        self.write(Kind.UP)
-        if self.crew.plan.prefetch is not None:
-            self._subscribe()
+        if not self.is_alive:
+            self.is_alive = True
+            self.write(Kind.UP)
+            if self.is_paused:
+                self.write(Kind.PAUSED)
+        self._subscribe_anew()
         if not self.desks[0].is_begun:
             for desk in self.desks:
                 desk.begin()
@@ -146,7 +147,8 @@ class Member:
         self.leave_if_done()
 
     def leave_if_done(self) -> None:
-        if self.is_leaving and self.is_alive and not self.buffer and len(self.idle) == len(self.desks):
+        is_idle = not self.buffer and len(self.idle) == len(self.desks) and not (self.acks and self.acks.waiting)
+        if self.is_leaving and self.is_alive and is_idle:
             self.is_alive = False
             self.write(Kind.DOWN)
             self.world.broker.forget_client(self.world.now, self.client)
@@ -154,7 +156,8 @@ class Member:
     def die(self, own: Desk | None, away: Nanos) -> None:
         """A crash kills the whole process: its desks' work, its buffer, its receives.  It is back after ``away``."""
         now = self.world.now
-        self._restart.show(now + away)  # first, for what follows may hand messages to others at this instant
+        self._back_at = now + away
+        self._restart.show(self._back_at)  # first, for what follows may hand messages to others at this instant
         for desk in self.desks:
             if desk.number is not None:
                 self.write(
@@ -171,9 +174,11 @@ class Member:
         self._asleep_until = -1
         self.world.broker.forget_client(now, self.client)
         for port in self.world.ports:
-            port.after()
+            port.after(at_once=False)  # others may die at this instant too
 
     def _come_back(self, now: Nanos) -> Nanos:
+        if now < self._back_at:
+            return self._back_at
         if not self.is_alive and self.number < self.crew.count:
             self.rise()
         return 1 << 62
@@ -186,8 +191,7 @@ class Member:
         if is_paused:
             self._stop_asking()
         elif self.is_alive:
-            if self.crew.plan.prefetch is not None and not self.credits:
-                self._subscribe()
+            self._subscribe_anew()
             self.fetch()
 
     def _stop_asking(self) -> None:
@@ -287,7 +291,7 @@ class Member:
             self.buffer.append((port, delivery))
         if self.crew.plan.ack is Ack.ON_RECEIVE:
             for delivery in deliveries:
-                port.ack(delivery)
+                port.ack_quietly(delivery)  # its work has not begun yet
 
     def _ask(self) -> bool:
         """One receive.  True: it got something, now in the buffer.  Else it waits, sleeps, or may not ask."""
@@ -319,21 +323,26 @@ class Member:
         for port in others:
             port.join(credit)
 
-    def prefers(self, port: Port) -> Port:
-        """Of several sources the first one listed that has something."""
-        return next((other for other in self.crew.ports if other is port or other.queue.visible), port)
+    def prefers(self, port: Port, credit: Credit) -> Port:
+        """Of several sources the first one listed that has something, and where nobody has waited longer."""
+        return next(
+            other
+            for other in self.crew.ports
+            if other is port or (other.queue.visible and other.first_waiting() is credit)
+        )
 
     def resubscribe(self) -> None:
         """A new prefetch: what is held counts against it no more than it did."""
-        if self.is_alive and self.credits and not self.is_paused and not self.is_leaving:
+        if self.credits:
             self._stop_asking()
-            self._subscribe()
+            self._subscribe_anew()
 
-    def _subscribe(self) -> None:
+    def _subscribe_anew(self) -> None:
+        """Where messages are pushed, unless they are pushed already or none are wanted."""
         prefetch = self.crew.plan.prefetch
-        assert prefetch is not None
-        for port in self.crew.ports:
-            self.credits.append(port.subscribe(self, self.client, prefetch))
+        if prefetch is not None and self.is_alive and not (self.credits or self.is_paused or self.is_leaving):
+            for port in self.crew.ports:
+                self.credits.append(port.subscribe(self, self.client, prefetch))
 
     # --- rows -----------------------------------------------------------------------------------------------------------
 
@@ -380,8 +389,9 @@ class AckBatch:
                 self.waiting.append((port, delivery))
                 self._due = token_at
                 self._alarm.show(token_at)
-            elif port.ack(delivery) is Cause.NONE:
+            elif port.ack_quietly(delivery) is Cause.NONE:
                 turns.pop(delivery.message.number, None)
+        self._member.leave_if_done()
 
 
 class Desk:
@@ -500,8 +510,8 @@ class Desk:
         port, delivery, since = self._at_work
         assert heartbeat is not None
         given_up = heartbeat.give_up_after is not None and now - since >= heartbeat.give_up_after
-        if given_up or port.extend(delivery, heartbeat.extend_to):
-            if given_up:
+        if given_up or (answer := port.extend(delivery, heartbeat.extend_to)):
+            if given_up or answer is Cause.OUT_OF_RANGE:
                 self.member.write(Kind.GAVE_UP, delivery.message.number, self.turn, port.queue.index)
             self._at_work = None
             return 1 << 62

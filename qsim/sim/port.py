@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
-from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.queue import Queue
@@ -34,8 +33,8 @@ class Receiver(Protocol):
 
     def nothing(self, credit: Credit) -> None: ...
 
-    def prefers(self, port: Port) -> Port:
-        """The port that a receive over several queues would rather be served from, now."""
+    def prefers(self, port: Port, credit: Credit) -> Port:
+        """In the turn of one port: the port that a receive over several queues would rather be served from, now."""
 
 
 class Caller(Protocol):
@@ -61,7 +60,8 @@ class Port:
         """Some consumer reads other queues too."""
         self.has_deadlines = False
         """Some producer's messages carry a delay or a ttl of their own."""
-        self.blocked: deque[Callable[[], None]] = deque()
+        self.blocked: deque[tuple[Callable[[], None], int]] = deque()
+        """Producers that stand still, and the size of what each wants to send."""
         self._heap: list[Any] = env._queue
         self._leases = Reminder(env, slots.leases + queue.index, self._end_leases)
         self._timers = Reminder(env, slots.timers + queue.index, self._end_timers)
@@ -115,9 +115,9 @@ class Port:
         self.after()
         return answers
 
-    def wait_for_room(self, call: Callable[[], None]) -> None:
-        """Call back when the queue may have room: in the producers' slot of that instant."""
-        self.blocked.append(call)
+    def wait_for_room(self, call: Callable[[], None], size: int) -> None:
+        """Call back when the queue has room for so much; who is called sends in his own slot of that instant."""
+        self.blocked.append((call, size))
 
     # --- consumers --------------------------------------------------------------------------------------------------
 
@@ -162,6 +162,7 @@ class Port:
 
     def join(self, credit: Credit) -> None:
         """The same receive waits here too."""
+        self.first_waiting()  # who has been served elsewhere leaves the line
         self.queue.waiting.append(credit)
         if self.queue.visible:
             self._arm_turn()
@@ -197,6 +198,12 @@ class Port:
             self.after()
         return answer
 
+    def ack_quietly(self, delivery: Delivery) -> Cause:
+        """The same where more follows at this instant: nobody is served before it."""
+        answer = self.queue.ack(self.now, delivery)
+        self.after(at_once=False)
+        return answer
+
     def nack(self, delivery: Delivery, delay: Nanos) -> Cause:
         answer = self.queue.nack(self.now, delivery, delay)
         self.after()
@@ -219,25 +226,25 @@ class Port:
         now: Nanos = self.env._now  # type: ignore[assignment]
         return now
 
-    def after(self) -> None:
-        """After a call that may have moved messages: everybody concerned gets their turn."""
-        self._look()
+    def after(self, at_once: bool = True) -> None:
+        """After a call that may have moved messages: everybody concerned gets their turn.  Who has more to do at this
+        instant, and has not armed it, says that nobody is to be served at once."""
+        self._look(at_once)
         for peer in self.peers:
-            peer._look()
+            peer._look(at_once)
 
-    def _look(self) -> None:
+    def _look(self, at_once: bool) -> None:
         """Show the deadlines, let waiting consumers and blocked producers have their turn."""
         queue = self.queue
         self._leases.show(queue.leases.due)
         self._timers.show(min(queue.timers.due, queue.expiries.due))
         if queue.waiting and queue.visible:
-            self._serve_soon()
+            self._serve_soon() if at_once else self._arm_turn()
         self._look_besides()
 
     def _look_besides(self) -> None:
         """Let blocked producers and who watches have their turn."""
-        queue = self.queue
-        if self.blocked and not queue.is_full():
+        if self.blocked:
             self._unblock()
         if self.watch is not None:
             self.watch()
@@ -248,11 +255,12 @@ class Port:
         if self._is_flawed:
             self._duplicate(deliveries)
         if not self._is_simple_receive:
-            # Not this queue's receives: they are being served, one after the other, and a blocked group stays blocked.
+            # Not this queue's receives: they have a turn, and a blocked group stays blocked.  Nobody at once: who has
+            # been handed something has not begun yet.
             self._timers.show(min(queue.timers.due, queue.expiries.due))
             self._look_besides()
             for peer in self.peers:
-                peer._look()
+                peer._look(at_once=False)
 
     def _serve_soon(self) -> None:
         """A receive comes late in its instant; at once, where nothing can come before it."""
@@ -272,58 +280,62 @@ class Port:
         self._serve()
 
     def _serve(self) -> None:
-        """Serve one consumer after the other, as long as nothing else comes first; then end the waits that are over."""
-        queue, heap = self.queue, self._heap
+        """Serve one consumer, for its work may come before the next receive; when nobody can be served, end the waits
+        that are over."""
+        queue = self.queue
         now: Nanos = self.env._now  # type: ignore[assignment]
-        while queue.waiting and queue.visible:
-            served = self._serve_one(now)
-            if served is None:
-                break
-            if heap and heap[0][0] <= now:
-                if queue.waiting and queue.visible or queue.waits.due <= now:
-                    self._arm_turn()
-                return
+        if queue.waiting and queue.visible and self._serve_one(now):
+            return
         if queue.waits.due <= now:
             for credit in queue.end_waits(now):
                 credit.owner.nothing(credit)
 
-    def _serve_one(self, now: Nanos) -> Credit | None:
+    def _serve_one(self, now: Nanos) -> bool:
         choice = self._choice() if self._is_flawed else 0
-        if self.is_one_of_several and (better := self._better()) is not None:
-            return better
+        if self.is_one_of_several and self._serve_from_better(now):
+            return True
         queue = self.queue
         served = queue.serve(now, choice)
         if served is None:
             self._after_receive([])
-            return None
+            return False
+        if queue.waiting and queue.visible or queue.waits.due <= now:
+            self._arm_turn()  # before anybody begins: who else waits comes in this instant too
         credit, deliveries = served
         if not self._is_simple_receive:
             self._after_receive(deliveries)
         elif queue.leases.due < self._leases.armed:
             self._leases.show(queue.leases.due)
         credit.owner.deliver(self, deliveries, credit)
-        return credit
+        return True
 
-    def _better(self) -> Credit | None:
-        """A receive over several queues, in the turn of one, is served from one that it prefers."""
+    def first_waiting(self) -> Credit | None:
+        """Who has waited longest."""
         waiting = self.queue.waiting
         while waiting and not waiting[0].arm:
             waiting.popleft()
-        port = waiting[0].owner.prefers(self) if waiting else self
-        if port is self:
-            return None
-        credit = waiting[0]
-        deliveries = port.queue.hand_out(self.now, credit.client, credit.limit, credit.timeout, credit)
+        return waiting[0] if waiting else None
+
+    def _serve_from_better(self, now: Nanos) -> bool:
+        """A receive over several queues, in the turn of one, is served from one that it prefers, unless somebody has
+        waited longer there."""
+        credit = self.first_waiting()
+        if credit is None or credit.is_pushed or (port := credit.owner.prefers(self, credit)) is self:
+            return False
+        deliveries = port.queue.hand_out(now, credit.client, credit.limit, credit.timeout, credit, port._choice())
         port._after_receive(deliveries)
         if not deliveries:
-            return None
+            return False
         self.queue.cancel(credit)
+        for each in (self, port):
+            if each.queue.waiting and each.queue.visible:
+                each._arm_turn()
         credit.owner.deliver(port, deliveries, credit)
-        return credit
+        return True
 
     def _end_waits(self, now: Nanos) -> Nanos:
         self._serve()
-        return self.queue.waits.next() if not self._turn_armed else NEVER
+        return self.queue.waits.next()
 
     def _end_leases(self, now: Nanos) -> Nanos:
         if self.queue.end_leases(now):
@@ -337,8 +349,11 @@ class Port:
 
     def _unblock(self) -> None:
         waiting, self.blocked = self.blocked, deque()
-        for call in waiting:
-            call()
+        for call, size in waiting:
+            if self.queue.is_full(size):
+                self.blocked.append((call, size))
+            else:
+                call()
 
     def is_deaf(self, consumer: ConsumerPlan, caller: Caller) -> bool:
         """A receive that finds nothing although there is something (SQS-9): then that is a row."""

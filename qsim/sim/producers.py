@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
+from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import NOBODY, ROW, Cause, Kind
 from qsim.scenario.plan import OnReject, ProducerPlan
 from qsim.sim.alarm import Alarm, Reminder
@@ -24,6 +25,11 @@ NUMBER_BITS = 40
 _SENT = int(Kind.SENT)
 _pack = ROW.pack
 _GOOD = (Cause.NONE, Cause.DUPLICATE_ID)
+_BLOCKED = Cause.BLOCKED
+_PASSING = (Cause.FULL, Cause.THROTTLED)
+"""Refusals that may be over later: worth standing still for."""
+AT_ONCE = 1024
+"""Arrivals that are sent without an event between, before the run looks up (memory, progress, an interrupt)."""
 
 
 class OutOfBudget(Exception):
@@ -38,6 +44,8 @@ class Letter:
     number: int
     args: tuple[Any, ...]
     tries: int = 0
+    is_refused: bool = False
+    """Its last try was answered: the next one is another."""
 
 
 class Maker:
@@ -68,6 +76,7 @@ class Maker:
         self._flush_alarm = Reminder(world.env, slot(self.index, FLUSH), self._flush_due)
         self._again_alarm = Reminder(world.env, slot(self.index, RETRY), self._try_due)
         self._flush_at: Nanos = 0
+        self._room_at: Nanos = NEVER
         self._base = self.index << NUMBER_BITS
         message = plan.message
         self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
@@ -90,7 +99,9 @@ class Maker:
     def _arrive(self, _event: Any) -> None:
         """An arrival.  What comes next at this very instant is armed first; what nothing comes before needs no alarm."""
         env, heap = self.world.env, self.world.env._queue
-        while True:
+        if self.world.is_over:
+            return
+        for _ in range(AT_ONCE):
             self.due = following = self._next_arrival()
             is_tie = following is not None and following <= env._now
             if is_tie:
@@ -100,9 +111,9 @@ class Maker:
             if following is None or is_tie:
                 return
             if heap[0][0] <= following or self._budget is not None:
-                self._arm(following)
-                return
+                break
             env._now = following  # type: ignore[assignment]
+        self._arm(following)
 
     # --- what the timeline does ---------------------------------------------------------------------------------------
 
@@ -113,7 +124,7 @@ class Maker:
         self._arm(self.arrivals.set_rate(self.world.now, rate))
 
     def pause(self, is_paused: bool) -> None:
-        """A paused producer sends nothing; what would have been sent meanwhile is not made up for."""
+        """A paused producer makes no messages, and does not make up for them; tries of earlier ones go on."""
         self.is_paused = is_paused
 
     # --- sending --------------------------------------------------------------------------------------------------------
@@ -126,10 +137,11 @@ class Maker:
             self._spend()
         number = self._base | k
         now = self.world.env._now
-        if self._is_plain:
+        if self._is_plain and not self.held:
             rows = self.world.journal.rows
             rows += _pack(now, number, NOBODY, 1, self.plan.to, _SENT, 0, -1)
-            self.port.send(number, 0, None, None, self._ttl, self._size)
+            if self.port.send(number, 0, None, None, self._ttl, self._size) is _BLOCKED:
+                self._hold(Letter(k, number, (0, None, None, self._ttl, self._size, None), 1), _BLOCKED)
             return
         letter = self._write(k, number)
         if self.plan.batch_size > 1:
@@ -189,12 +201,12 @@ class Maker:
     def _heed(self, letter: Letter, answer: Cause, call: Letter | None = None) -> None:
         """What the broker said, if the reply to the call (of a batch: of its first letter) arrives."""
         lost, call = self.port.flaws.lose_reply, call or letter
-        if answer is Cause.BLOCKED:
-            self._hold(letter)
+        if answer is _BLOCKED:
+            self._hold(letter, answer)
         elif lost and self.world.luck.send_luck(self.plan, self.i, call.k, call.tries)[1] < lost:
             self._hear_nothing(letter)
         elif answer not in _GOOD:
-            self._refused(letter)
+            self._refused(letter, answer)
         elif letter.tries > 1:
             self._row(Kind.ANSWERED, letter)
 
@@ -203,9 +215,10 @@ class Maker:
 
     # --- refused, unheard, blocked ----------------------------------------------------------------------------------------
 
-    def _refused(self, letter: Letter) -> None:
-        if self.plan.on_reject is OnReject.BLOCK:
-            self._hold(letter)
+    def _refused(self, letter: Letter, answer: Cause) -> None:
+        if self.plan.on_reject is OnReject.BLOCK and answer in _PASSING:
+            letter.is_refused = True
+            self._hold(letter, answer)
         elif self.plan.on_reject is OnReject.RETRY:
             self._try_again(letter, self.world.now)
         elif letter.tries > 1:
@@ -232,34 +245,56 @@ class Maker:
         return retry is not None and retry.budget is not None and self.retries + 1 > retry.budget * self.k
 
     def _try_due(self, now: Nanos) -> Nanos:
-        """Timeouts that are over, and tries whose time has come."""
-        while self.again and self.again[0][0] <= now:
+        """What waited for room, timeouts that are over, tries whose time has come: one at a ring, and what comes
+        after it at this instant is armed first."""
+        if self._room_at <= now:
+            self._room_at = now if len(self.held) > 1 else NEVER
+            self._again_alarm.show(self._next_try())
+            self._send_held()
+        elif self.again and self.again[0][0] <= now:
             _, _, is_timeout, letter = heappop(self.again)
+            self._again_alarm.show(self._next_try())
             if is_timeout:
                 self._row(Kind.TIMED_OUT, letter)
                 self._try_again(letter, now)
             else:
                 self._write_try(letter)
                 self._post(letter)
-        return self.again[0][0] if self.again else 1 << 62
+        return self._next_try()
 
-    def _hold(self, letter: Letter) -> None:
+    def _next_try(self) -> Nanos:
+        return min(self._room_at, self.again[0][0] if self.again else NEVER)
+
+    def _hold(self, letter: Letter, answer: Cause) -> None:
         """The producer stands still until there is room; what it makes meanwhile queues behind."""
         self.held.append(letter)
         if len(self.held) == 1:
-            self.port.wait_for_room(self._room)
+            self._wait_for_room(letter, answer)
+
+    def _wait_for_room(self, letter: Letter, answer: Cause) -> None:
+        if answer is Cause.THROTTLED:
+            self._room_at = self.port.queue.sends.next_token(self.world.now)
+            self._again_alarm.show(self._room_at)
+        else:
+            self._room_at = NEVER
+            self.port.wait_for_room(self._room, letter.args[4])
 
     def _room(self) -> None:
-        """There may be room: in order, until it blocks again."""
-        held, self.held = self.held, deque()
-        while held:
-            letter = held.popleft()
-            answer = self.port.send(letter.number, *letter.args)
-            if answer is Cause.BLOCKED or answer not in _GOOD:
-                held.appendleft(letter)
-                self.held = held
-                self.port.wait_for_room(self._room)
-                return
+        """There is room: in the producer's own slot of this instant."""
+        self._room_at = self.world.now
+        self._again_alarm.show(self._room_at)
+
+    def _send_held(self) -> None:
+        """The first of the held letters: gone, or it waits on."""
+        letter = self.held[0]
+        if letter.is_refused:
+            self._write_try(letter)
+        answer = self.port.send(letter.number, *letter.args)
+        if answer is _BLOCKED or answer in _PASSING:
+            letter.is_refused = answer is not _BLOCKED
+            self._wait_for_room(letter, answer)
+        else:
+            self.held.popleft()
             self._row(Kind.ANSWERED, letter)
 
     # --- batches ----------------------------------------------------------------------------------------------------------
@@ -275,11 +310,14 @@ class Maker:
     def _flush_due(self, now: Nanos) -> Nanos:
         if self.batch and now >= self._flush_at:
             self._flush()
-        return self._flush_at if self.batch else 1 << 62
+        return self._flush_at if self.batch else NEVER
 
     def _flush(self) -> None:
         """One call.  Its luck is the first message's; each entry is answered apart."""
         letters, self.batch = self.batch, []
+        if self.held:
+            self.held += letters
+            return
         if self._goes_lost_together(letters):
             return
         names = ("level", "group", "delay", "ttl", "size", "dedup")

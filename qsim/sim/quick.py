@@ -15,7 +15,7 @@ from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Red
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.port import Port
-from qsim.sim.slots import WORK
+from qsim.sim.slots import BEGIN, WORK
 from qsim.sim.world import World
 
 _pack = ROW.pack
@@ -52,7 +52,9 @@ def _is_moved_into(plan: Plan, queue: int) -> bool:
 def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
     queue = plan.queues[consumer.sources[0]]
     flaws = queue.imperfections
-    return bool(queue.profile.throttle or queue.profile.in_flight_is_error or flaws.lose_ack or flaws.empty_receive)
+    is_limited = queue.profile.throttle is not None or queue.profile.in_flight_is_error
+    # A lost reply may bring a second copy of a message: its starts are not the broker's count.
+    return is_limited or bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply)
 
 
 def _has_etas(plan: Plan) -> bool:
@@ -63,9 +65,13 @@ def _is_in_timeline(plan: Plan, consumer: ConsumerPlan) -> bool:
     for action in (action for entry in plan.timeline for action in entry.actions):
         if isinstance(action, Crash | Pause) and action.consumer == consumer.index:
             return True
-        if isinstance(action, Set) and action.index == consumer.index and action.what in ("count", "prefetch"):
+        if isinstance(action, Set) and action.index == consumer.index and _touches(action):
             return True
     return False
+
+
+def _touches(action: Set) -> bool:
+    return action.what in ("count", "prefetch") or (action.what == "failures" and action.value.crash > 0)
 
 
 class QuickMember:
@@ -93,7 +99,7 @@ class QuickMember:
     def rise(self) -> None:
         self.is_alive = True
         self.world.journal.write(self.world.now, -1, self.client, 0, -1, Kind.UP)
-        self._ask()
+        Alarm(self._env, BEGIN, lambda _: self._ask()).at(self.world.now)  # as a process begins
 
     def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None:
         """The port: here is what the credit got."""
@@ -103,7 +109,7 @@ class QuickMember:
         """The port: the wait is over, with nothing."""
         self._ask()
 
-    def prefers(self, port: Port) -> Port:
+    def prefers(self, port: Port, credit: Credit) -> Port:
         return port
 
     def _ask(self) -> None:
@@ -120,7 +126,8 @@ class QuickMember:
         number = delivery[0].number
         # Every delivery is begun, and no message comes here from another queue: the broker's count is ours.
         self._turn = turn = delivery[2]
-        service, self._fate, _, self._jitter = self._attempt(self._plan, number, turn)
+        self._plan = plan = self.crew.plan
+        service, self._fate, _, self._jitter = self._attempt(plan, number, turn)
         self._delivery = delivery
         self._alarm.at(self._env._now + service)  # type: ignore[arg-type]
 
@@ -128,8 +135,7 @@ class QuickMember:
         """The end of the work: effect and ack, or an error."""
         delivery = self._delivery
         number = delivery[0].number
-        plan, poison = self.crew.plan, self.world.poison
-        self._plan = plan
+        plan, poison = self._plan, self.world.poison
         rows = self._rows
         if self._fate < plan.failures.error or (poison and number in poison):
             rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _ERRED, 0, -1)

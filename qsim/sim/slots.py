@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from qsim.scenario.plan import Plan
 
+BEGIN = 0
+"""SimPy's own: processes that begin, interrupts."""
 WORK, HEARTBEAT, ACKS, RESTART, POLL = range(5)
 SEND, FLUSH, RETRY = range(3)
 

@@ -61,8 +61,8 @@ def redrive(cast: Cast, alarm: Alarm, action: Redrive) -> Generator[Event, Any, 
     start, moved, step = world.now, 0, action.limit if rate is None else 1
     while source.queue.redrive(world.now, to.queue, step):
         moved += 1
-        source.after()
-        to.after()
+        source.after(at_once=False)
+        to.after(at_once=False)
         if rate is None or moved == action.limit:
             return
         yield alarm.at(start + round(moved * SECOND / rate))
@@ -85,7 +85,7 @@ def _purge(cast: Cast, action: Purge, begins: bool) -> None:
     if begins:
         port = cast.world.ports[action.queue]
         port.queue.purge(cast.world.now)
-        port.after()
+        port.after(at_once=False)
 
 
 def _fix_poison(cast: Cast, action: FixPoison, begins: bool) -> None:
@@ -122,7 +122,7 @@ def _set_queue(field: str) -> Callable[[Cast, int, Any], None]:
         port.queue.configure(replace(port.queue.profile, **{field: value}))
         port.look_at_profile()
         find_peers(cast.world.ports, cast.world.broker)
-        port.after()
+        port.after(at_once=False)
 
     return change
 
