@@ -210,7 +210,7 @@ def _of_metric(expectation: Expectation, run: Numbers) -> int | None:
     assert isinstance(that, Reference)
     if type_of(that) == PER_MESSAGE:
         return _extreme(expectation, that, run)
-    kind, item = run._item(that)
+    kind, item = run.item(that)
     find = _FIRST.get((kind, that.metric))
     return None if find is None else _first(find(run, item), run, that)
 

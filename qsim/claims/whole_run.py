@@ -17,7 +17,7 @@ import numpy as np
 from qsim.claims.words import say
 from qsim.kernel.journal import Kind
 from qsim.metrics import counters, places, queues, workers
-from qsim.metrics.ledger import Ledger, firsts, key, last_before
+from qsim.metrics.ledger import Ledger, only, same_turn
 from qsim.metrics.numbers import Numbers
 from qsim.metrics.steps import mean
 from qsim.scenario.reference import RATE, TIME
@@ -127,19 +127,13 @@ def little_law(run: Numbers, value: dict[str, Any]) -> Claim:
 
 def _mean_stay(ledger: Ledger, queue: int, start: int, end: int) -> float | None:
     """Mean time in the queue of the messages that left it in the window."""
-    entered = ledger.select(*places.ENTERS, queue=queue, columns=("time", "dense", "position"))
-    left = ledger.select(
-        *places.LEAVES, queue=queue, span=ledger.span(start, end), columns=("time", "dense", "position")
+    entered, left = (
+        ledger.select(*kinds, queue=queue, columns=("time", "dense")) for kinds in (places.ENTERS, places.LEAVES)
     )
-    if not len(left.time):
-        return None
-    if firsts(entered.dense, ledger.size).all():
-        since = np.empty(ledger.size, np.int64)
-        since[entered.dense] = entered.time
-        return float((left.time - since[left.dense]).mean())
-    order = np.argsort(key(entered.dense, entered.position))
-    entry = last_before(key(left.dense, left.position), key(entered.dense, entered.position)[order])
-    return float((left.time - entered.time[order][entry]).mean())
+    entered, left = (only(rows, np.argsort(rows.dense, kind="stable")) for rows in (entered, left))
+    turn = same_turn(left.dense, entered.dense)
+    counts = (left.time >= start) & (left.time < end) & (turn >= 0)
+    return float((left.time - entered.time[turn])[counts].mean()) if counts.any() else None
 
 
 # --- stable -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from qsim.kernel.journal import Kind
 from qsim.metrics import queues, workers
-from qsim.metrics.ledger import NUMBER_BITS, Ledger
+from qsim.metrics.ledger import NUMBER_BITS, Ledger, only
 from qsim.scenario.plan import ConsumerPlan, ProducerPlan
 from qsim.units import Nanos
 
@@ -73,7 +73,7 @@ def of_producer(ledger: Ledger, producer: ProducerPlan, name: str, span: Span, m
         return _under_way(ledger, producer, span, marked)
     if name == "retried":
         tries = sends(ledger, producer)
-        return _moments(queues._only(tries, tries.attempt > 1), span, marked)
+        return _moments(only(tries, tries.attempt > 1), span, marked)
     return sum(_rows(ledger, "producer", index, PRODUCER[name], span, marked) for index in _indices(producer))
 
 
@@ -84,7 +84,7 @@ def of_consumer(
         return workers.count(ledger, consumer).integral(span[0], min(span[1], ledger.ended)) / 3_600e9
     if name == "stale_acks":
         rows = ledger.select(Kind.STALE, consumer=consumer.index, columns=("time", "dense", "other"))
-        return _moments(queues._only(rows, rows.other == STALE_ACK), span, marked)
+        return _moments(only(rows, rows.other == STALE_ACK), span, marked)
     if name in CONSUMER_MOMENTS:
         return _moments(CONSUMER_MOMENTS[name](ledger, consumer), span, marked)
     return _rows(ledger, "consumer", consumer.index, CONSUMER[name], span, marked)
@@ -92,14 +92,14 @@ def of_consumer(
 
 def of_alert(ledger: Ledger, alert: int, span: Span) -> int:
     rows = ledger.select(Kind.FIRED, columns=("time", "client"))
-    return _moments(queues._only(rows, rows.client == alert), span, None)
+    return _moments(only(rows, rows.client == alert), span, None)
 
 
 def sends(ledger: Ledger, producer: ProducerPlan) -> Any:
     """Every try of the producer: time, dense, attempt."""
     rows = ledger.select(Kind.SENT, columns=("time", "dense", "attempt"))
     low, high = ledger.first[producer.first_index], ledger.first[producer.first_index + producer.count]
-    return queues._only(rows, (rows.dense >= low) & (rows.dense < high))
+    return only(rows, (rows.dense >= low) & (rows.dense < high))
 
 
 def _indices(producer: ProducerPlan) -> range:

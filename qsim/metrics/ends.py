@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from qsim.kernel.journal import Kind
-from qsim.metrics import places, workers
-from qsim.metrics.ledger import NEVER, Ledger
+from qsim.metrics import places, queues, workers
+from qsim.metrics.ledger import NEVER, Ledger, firsts
 from qsim.metrics.steps import Rate
 from qsim.scenario.plan import ConsumerPlan
 
@@ -42,6 +42,8 @@ def oldest_age(ledger: Ledger, queue: int) -> int:
     """Age of the oldest message that is visible at the end."""
     if not levels(ledger, queue)["visible"]:
         return 0
+    if _has_copies(ledger, queue):
+        return queues.oldest_age(ledger, queue).at(ledger.ended)
     visible, entered = np.zeros(ledger.size, np.int8), np.full(ledger.size, NEVER)
     inside = places.inside(places.LEVELS["visible"])
     for _, part in ledger.scan(*places.MOVES, queue=queue):
@@ -50,6 +52,12 @@ def oldest_age(ledger: Ledger, queue: int) -> int:
         enters = np.isin(part["kind"], places.ENTERS)
         entered[dense[enters]] = part["time"][enters]
     return int(max(0, ledger.ended - entered[visible > 0].min()))
+
+
+def _has_copies(ledger: Ledger, queue: int) -> bool:
+    """Whether a message entered the queue more than once: then its last row does not tell where it is."""
+    entered = ledger.select(*places.ENTERS, queue=queue, columns=("dense",)).dense
+    return not firsts(entered, ledger.size).all()
 
 
 def count(ledger: Ledger, consumer: ConsumerPlan) -> int:

@@ -16,18 +16,21 @@ from typing import Any
 import numpy as np
 
 from qsim.kernel.journal import Kind
+from qsim.metrics.naming import NUMBER_BITS, PROCESS_BITS
 from qsim.scenario.plan import Plan
 from qsim.sim.recording import Recording
 from qsim.units import Nanos
 
 CHUNK = 1 << 21
 """Rows read at a time."""
-NUMBER_BITS = 40
-PROCESS_BITS = 20
 NEVER: Nanos = 2**62
 """Later than any time of a run."""
 
 Array = Any
+
+__all__ = [
+    "CHUNK", "NEVER", "NUMBER_BITS", "PROCESS_BITS", "Ledger", "attribute_values", "firsts", "key", "last_before", "only", "same_turn",
+]  # fmt: skip
 
 
 class Ledger:
@@ -141,6 +144,13 @@ class Ledger:
         producer = np.searchsorted(self.first, dense, side="right") - 1
         return (producer << NUMBER_BITS) | (dense - self.first[producer])
 
+    def home(self, dense: Array) -> Array:
+        """The queue to which each message was sent."""
+        to = np.empty(max(1, self.producers), np.int64)
+        for producer in self.plan.producers:
+            to[producer.first_index : producer.first_index + producer.count] = producer.to
+        return to[np.searchsorted(self.first, dense, side="right") - 1]
+
     @cached_property
     def first_sent(self) -> Array:
         """When the producer first tried to send each message; -1 never."""
@@ -222,6 +232,11 @@ _OBJECT = {
 }
 
 
+def only(rows: SimpleNamespace, keep: Array) -> SimpleNamespace:
+    """The selected rows (a mask or an order) of every column."""
+    return SimpleNamespace(**{name: column[keep] for name, column in vars(rows).items()})
+
+
 # --- joins by message and position ------------------------------------------------------------------------------------
 
 _POSITION_BITS = 36
@@ -247,3 +262,16 @@ def firsts(dense: Array, size: int) -> Array:
     first = np.empty(size, np.int64)
     first[dense[::-1]] = where[::-1]
     return first[dense] == where
+
+
+def same_turn(these: Array, those: Array) -> Array:
+    """For the k-th entry of a message the index of its k-th entry in ``those``, -1 if there is none.
+
+    Both are messages in order.  A producer that did not hear sends again, so that a queue may hold a message twice;
+    then the first that came is taken for the first that goes.
+    """
+    turn = np.arange(len(these)) - np.searchsorted(these, these)
+    at = np.searchsorted(those, these) + turn
+    found = at < len(those)
+    found[found] = those[at[found]] == these[found]
+    return np.where(found, at, -1)

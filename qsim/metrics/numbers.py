@@ -88,19 +88,20 @@ class Numbers:
 
     def value(self, reference: Reference | str) -> Number | None:
         """The number for people: times in seconds."""
-        reference = self._checked(reference)
+        reference = self.checked(reference)
         exact = self.exact(reference)
         return exact if exact is None or dimension(reference) != TIME else exact / SECOND
 
     def exact(self, reference: Reference | str) -> Number | None:
         """The number as it is compared: times in nanoseconds."""
-        reference = self._checked(reference)
+        reference = self.checked(reference)
         if reference not in self._answers:
             metric = metric_of(reference, self.names)
             self._answers[reference] = _ANSWERS[metric.type](self, reference)
         return self._answers[reference]
 
-    def _checked(self, reference: Reference | str) -> Reference:
+    def checked(self, reference: Reference | str) -> Reference:
+        """The reference, if this run can tell it; raises ReferenceError_."""
         reference = parse(reference) if isinstance(reference, str) else reference
         check(reference, self.names)
         return reference
@@ -145,25 +146,25 @@ class Numbers:
 
     def count(self, reference: Reference, name: str | None = None) -> Number:
         """The counter (or another of the same object) in the reference's window, for its label."""
-        kind, item = self._item(reference)
+        kind, item = self.item(reference)
         span, marked = self.window(reference), self.marked(reference)
         name = name or reference.metric
         if kind == "alert":
             return counters.of_alert(self.ledger, item, span)
         return _COUNTERS[kind](self.ledger, item, name, span, marked)
 
-    def _item(self, reference: Reference) -> tuple[str, Any]:
+    def item(self, reference: Reference) -> tuple[str, Any]:
         """The kind, and the queue's or alert's number, or the plan of the producer or consumer."""
         kind = self.names.kinds[reference.object]
         item = _named(self.plan, kind, reference.object)
         return kind, getattr(self.plan, f"{kind}s").index(item) if kind in ("queue", "alert") else item
 
     def _function(self, reference: Reference) -> Function:
-        kind, item = self._item(reference)
+        kind, item = self.item(reference)
         return _FUNCTIONS[kind, reference.metric](self.ledger, item, self.marked(reference))
 
     def _values(self, reference: Reference) -> queues.Values:
-        kind, item = self._item(reference)
+        kind, item = self.item(reference)
         return _VALUES[kind, reference.metric](self.ledger, item)
 
     def _keep(self, key: tuple[Any, ...], make: Callable[[Reference], Any], reference: Reference) -> Any:
@@ -263,7 +264,7 @@ def _series(numbers: Numbers, reference: Reference) -> Number | None:
 
 def _at(numbers: Numbers, reference: Reference) -> Number | None:
     """The state at a time, or at the end."""
-    kind, item = numbers._item(reference)
+    kind, item = numbers.item(reference)
     at_end = reference.at in (None, END)
     if at_end and reference.label is None and (kind, reference.metric) in AT_END:
         return AT_END[kind, reference.metric](numbers.ledger, item)
@@ -317,7 +318,7 @@ _OF_VALUES: dict[str, Callable[[Array], Number]] = {
 
 
 def _once(numbers: Numbers, reference: Reference) -> Number | None:
-    _, item = numbers._item(reference)
+    _, item = numbers.item(reference)
     start, end = numbers.window(reference)
     if reference.metric == "drained_at":
         visible = queues.level(numbers.ledger, item, "visible", numbers.marked(reference))
@@ -359,7 +360,7 @@ def series(recording: Recording | Numbers, reference: Reference | str, every: Na
     """(seconds, values) on a grid: a series after everything at each time, a counter so far, and of values a
     message the statistic of those that became known since the last time (nan: none)."""
     numbers = recording if isinstance(recording, Numbers) else Numbers(recording)
-    reference = numbers._checked(reference)
+    reference = numbers.checked(reference)
     start, end = reference.from_ or 0, min(NEVER if reference.to is None else reference.to, numbers.recording.ended)
     times = np.arange(-(-start // every) * every, end + 1, every, dtype=np.int64)
     values = _ON_GRID[metric_of(reference, numbers.names).type](numbers, reference, times)

@@ -13,7 +13,7 @@ import numpy as np
 
 from qsim.kernel.journal import NOBODY, Kind
 from qsim.metrics import places
-from qsim.metrics.ledger import Ledger, firsts, key, last_before
+from qsim.metrics.ledger import Ledger, firsts, key, last_before, only, same_turn
 from qsim.metrics.steps import FOREVER, Ages, Steps, from_changes
 
 Array = Any
@@ -50,7 +50,7 @@ def oldest_age(ledger: Ledger, queue: int, marked: Array | None = None) -> Ages:
     moves = _moves(ledger, queue, marked)
     times, moves.instant = _instants(moves.time)
     blocks = range(0, ledger.size + 1, BLOCK)
-    stays = [_stays(_only(moves, (moves.dense >= b) & (moves.dense < b + BLOCK)), len(times)) for b in blocks]
+    stays = [_stays(only(moves, (moves.dense >= b) & (moves.dense < b + BLOCK)), len(times)) for b in blocks]
     start, end, entered = (np.concatenate(column) for column in zip(*stays, strict=True))
     return Ages(times, cover_min(start, end, entered, len(times)))
 
@@ -84,16 +84,14 @@ def _instants(times: Array) -> tuple[Array, Array]:
 
 def _stays(moves: SimpleNamespace, end: int) -> tuple[Array, Array, Array]:
     """Of each time that a message is visible and lasts: first instant, first instant after, when it entered."""
-    moves = _only(moves, np.argsort(moves.dense, kind="stable"))
+    moves = only(moves, np.argsort(moves.dense, kind="stable"))
     entry = np.maximum.accumulate(np.where(moves.enters, np.arange(len(moves.dense)), 0))
     moves.entered = moves.time[entry]
-    moves = _only(moves, moves.change != 0)
-    starts = np.flatnonzero(moves.change > 0)
-    after = np.minimum(starts + 1, max(0, len(moves.change) - 1))
-    closed = (starts + 1 < len(moves.change)) & (moves.dense[after] == moves.dense[starts])
-    stop = np.where(closed, moves.instant[after], end)
-    lasts = moves.instant[starts] < stop
-    return moves.instant[starts][lasts], stop[lasts], moves.entered[starts][lasts]
+    ups, downs = only(moves, moves.change > 0), only(moves, moves.change < 0)
+    turn = same_turn(ups.dense, downs.dense)
+    stop = np.where(turn >= 0, downs.instant[turn], end) if len(downs.dense) else np.full(len(turn), end)
+    lasts = ups.instant < stop
+    return ups.instant[lasts], stop[lasts], ups.entered[lasts]
 
 
 def cover_min(start: Array, end: Array, value: Array, size: int) -> Array:
@@ -134,17 +132,13 @@ def _received(ledger: Ledger, queue: int) -> SimpleNamespace:
     return ledger.select(Kind.RECEIVED, queue=queue, columns=("time", "dense", "position"))
 
 
-def _only(rows: SimpleNamespace, keep: Array) -> SimpleNamespace:
-    return SimpleNamespace(**{name: column[keep] for name, column in vars(rows).items()})
-
-
 # --- values a message -------------------------------------------------------------------------------------------------
 
 
 def wait(ledger: Ledger, queue: int) -> Values:
     """Ends at the first receive ever from this queue, once a message."""
     rows = _received(ledger, queue)
-    rows = _only(rows, firsts(rows.dense, ledger.size))
+    rows = only(rows, firsts(rows.dense, ledger.size))
     return Values(rows.time, rows.time - _start(ledger, queue, rows), rows.dense)
 
 
@@ -152,10 +146,10 @@ def second_receive(ledger: Ledger, queue: int) -> Values:
     """Starts as wait does, to the second receive."""
     rows = _received(ledger, queue)
     first = firsts(rows.dense, ledger.size)
-    again = _only(rows, ~first)
-    again = _only(again, firsts(again.dense, ledger.size))
+    again = only(rows, ~first)
+    again = only(again, firsts(again.dense, ledger.size))
     begun = np.empty(ledger.size, np.int64)
-    first_rows = _only(rows, first)
+    first_rows = only(rows, first)
     begun[first_rows.dense] = _start(ledger, queue, first_rows)
     return Values(again.time, again.time - begun[again.dense], again.dense)
 
@@ -189,10 +183,10 @@ def recovery_time(ledger: Ledger, queue: int) -> Values:
     received = ledger.select(Kind.RECEIVED, queue=queue, columns=("dense",)).dense
     again = np.bincount(received, minlength=ledger.size) > 1
     kinds = (Kind.RECEIVED, Kind.MOVED_IN, *_QUEUE_ENDS, *_WORK_ENDS)
-    rows = ledger.select(*kinds, columns=("time", "dense", "position", "client", "queue", "kind"))
+    rows = ledger.select(*kinds, columns=("time", "dense", "position", "client", "queue", "kind", "attempt"))
     here = (rows.queue == queue) | np.isin(rows.kind, _WORK_ENDS)
-    rows = _only(rows, here & again[rows.dense])
-    rows = _only(rows, np.argsort(key(rows.dense, rows.position)))
+    rows = only(rows, here & again[rows.dense])
+    rows = only(rows, np.argsort(key(rows.dense, rows.position)))
     return _recoveries(rows)
 
 
@@ -207,10 +201,9 @@ def _recoveries(rows: SimpleNamespace) -> Values:
     moved = np.zeros(len(receives_) + 1, bool)
     moved[attempt[own & (rows.kind == Kind.MOVED_IN)]] = True
     ended, first = np.unique(attempt[ends], return_index=True)
-    followed = ended[(ended + 1 < len(receives_)) & ~moved[ended]]
-    first = first[(ended + 1 < len(receives_)) & ~moved[ended]]
-    next_ = receives_[followed + 1] if len(followed) else followed
-    same = rows.dense[next_] == rows.dense[ends[first]]
+    goes_on = (ended + 1 < len(receives_)) & ~moved[ended]
+    first, next_ = first[goes_on], receives_[ended[goes_on] + 1]
+    same = (rows.dense[next_] == rows.dense[ends[first]]) & (rows.attempt[next_] > 1)
     next_, end = next_[same], ends[first][same]
     return Values(rows.time[next_], rows.time[next_] - rows.time[end], rows.dense[next_])
 
@@ -224,18 +217,18 @@ def out_of_order(ledger: Ledger, queue: int, by_group: bool = True) -> SimpleNam
     sent = ledger.sent_order()[rows.dense]
     if by_group:
         order = np.argsort(ledger.group[rows.dense], kind="stable")
-        rows, sent = _only(rows, order), sent[order]
+        rows, sent = only(rows, order), sent[order]
     base = ledger.group[rows.dense].astype(np.int64) + 1 if by_group else 0
     rank = base * len(ledger.rows) + sent
     late = rank < np.maximum.accumulate(rank) if len(rank) else np.empty(0, bool)
-    late_rows = _only(rows, late)
-    return _only(late_rows, np.argsort(late_rows.position))
+    late_rows = only(rows, late)
+    return only(late_rows, np.argsort(late_rows.position))
 
 
 def redelivered(ledger: Ledger, queue: int) -> SimpleNamespace:
     """Receives after a message's first from this queue: time, dense."""
     rows = ledger.select(Kind.RECEIVED, queue=queue, columns=("time", "dense"))
-    return _only(rows, ~firsts(rows.dense, ledger.size))
+    return only(rows, ~firsts(rows.dense, ledger.size))
 
 
 _LOSSES = (Kind.EXPIRED, Kind.DROPPED, Kind.VANISHED)
@@ -249,30 +242,30 @@ def lost(ledger: Ledger, queue: int) -> SimpleNamespace:
     joined = SimpleNamespace(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in columns})
     if not len(joined.time):
         return joined
-    joined = _only(joined, np.argsort(joined.position, kind="stable"))
+    joined = only(joined, np.argsort(joined.position, kind="stable"))
     done = np.zeros(ledger.size, bool)
     done[ledger.select(Kind.EFFECT, columns=("dense",)).dense] = True
-    joined = _only(joined, ~done[joined.dense])
-    return _only(joined, firsts(joined.dense, ledger.size))
+    joined = only(joined, ~done[joined.dense])
+    return only(joined, firsts(joined.dense, ledger.size))
 
 
 def _never_arrived(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
     """The last try of a message that never arrived."""
     rows = ledger.select(Kind.LOST_SEND, queue=queue, columns=(*columns, "attempt"))
     if not len(rows.time):
-        return _only(rows, slice(0, 0))
+        return only(rows, slice(0, 0))
     tries, arrived = np.zeros(ledger.size, np.int64), np.zeros(ledger.size, bool)
     sent = ledger.select(Kind.SENT, columns=("dense", "attempt"))
     np.maximum.at(tries, sent.dense, sent.attempt)
     arrived[ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, columns=("dense",)).dense] = True
-    return _only(rows, (rows.attempt == tries[rows.dense]) & ~arrived[rows.dense])
+    return only(rows, (rows.attempt == tries[rows.dense]) & ~arrived[rows.dense])
 
 
 def _died_after_ack(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
     """Work interrupted at a consumer that acks on receive."""
     rows = ledger.select(Kind.INTERRUPTED, queue=queue, columns=(*columns, "client"))
     careless = [c.index for c in ledger.plan.consumers if c.ack == c.ack.ON_RECEIVE]
-    return _only(rows, (rows.client != NOBODY) & np.isin(rows.client >> 20, careless))
+    return only(rows, (rows.client != NOBODY) & np.isin(rows.client >> 20, careless))
 
 
 # --- once a run -------------------------------------------------------------------------------------------------------

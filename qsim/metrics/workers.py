@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from qsim.kernel.journal import Kind
-from qsim.metrics.ledger import NEVER, Ledger, firsts, key, last_before
-from qsim.metrics.queues import Values, _only, level
+from qsim.metrics.ledger import Ledger, firsts, key, last_before, only
+from qsim.metrics.queues import Values, level
 from qsim.metrics.steps import Steps, combine, from_changes
 from qsim.scenario.plan import ConsumerPlan
 
@@ -43,7 +43,7 @@ def busy(ledger: Ledger, consumer: ConsumerPlan, marked: Array | None = None) ->
     """Slots at work (on the marked messages)."""
     starts, ends = attempts(ledger, consumer)
     if marked is not None:
-        starts, ends = _only(starts, marked[starts.dense]), _only(ends, marked[ends.dense])
+        starts, ends = only(starts, marked[starts.dense]), only(ends, marked[ends.dense])
     return _slots(starts, ends)
 
 
@@ -61,8 +61,8 @@ def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, S
     starts = ledger.select(began, consumer=consumer.index, columns=columns)
     ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
     if consumer.buffers:
-        ends = _only(ends, np.isin(_attempt(ends), _attempt(starts)))
-    return starts, _only(ends, ~_is_over(ends))
+        ends = only(ends, np.isin(_attempt(ends), _attempt(starts)))
+    return starts, only(ends, ~_is_over(ends))
 
 
 def _attempt(rows: SimpleNamespace) -> Array:
@@ -73,7 +73,7 @@ def _is_over(ends: SimpleNamespace) -> Array:
     """Which interruptions struck work that had ended at that very instant."""
     interrupted = ends.kind == Kind.INTERRUPTED
     struck = ends.dense[interrupted]
-    near = _only(ends, ~interrupted & np.isin(ends.dense, struck)) if len(struck) else _only(ends, interrupted)
+    near = only(ends, ~interrupted & np.isin(ends.dense, struck)) if len(struck) else only(ends, interrupted)
     ended = set(zip(near.time.tolist(), near.dense.tolist(), near.client.tolist(), strict=True))
     at = np.flatnonzero(interrupted)
     hit = [
@@ -86,21 +86,21 @@ def _is_over(ends: SimpleNamespace) -> Array:
 def busy_with_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:
     """Slots at work on a message that is poison when its work begins."""
     starts, ends = attempts(ledger, consumer)
-    starts, ends = _only(starts, ledger.poison[starts.dense]), _only(ends, ledger.poison[ends.dense])
+    starts, ends = only(starts, ledger.poison[starts.dense]), only(ends, ledger.poison[ends.dense])
     order = np.argsort(key(starts.dense, starts.position))
-    starts = _only(starts, order)
-    sick = starts.time < _healed_at(ledger)[starts.queue]
+    starts = only(starts, order)
+    sick = ~_healed(ledger, starts)
     begun = last_before(key(ends.dense, ends.position), key(starts.dense, starts.position))
-    return _slots(_only(starts, sick), _only(ends, (begun >= 0) & sick[begun]))
+    return _slots(only(starts, sick), only(ends, (begun >= 0) & sick[begun]))
 
 
-def _healed_at(ledger: Ledger) -> Array:
-    """When poison was first healed in each queue."""
-    healed = np.full(len(ledger.plan.queues) + 1, NEVER)
-    rows = ledger.select(Kind.HEALED, columns=("time", "queue"))
-    for time, queue in zip(rows.time[::-1], rows.queue[::-1], strict=True):
-        where = slice(None) if queue < 0 else queue
-        healed[where] = time
+def _healed(ledger: Ledger, starts: SimpleNamespace) -> Array:
+    """Whether poison was fixed between the send of the message and this start of its work."""
+    rows = ledger.select(Kind.HEALED, columns=("position", "queue"))
+    sent, home = ledger.sent_order()[starts.dense], ledger.home(starts.dense)
+    healed = np.zeros(len(starts.dense), bool)
+    for position, queue in zip(rows.position, rows.queue, strict=True):
+        healed |= (sent < position) & (position < starts.position) & ((queue < 0) | (home == queue))
     return healed
 
 
@@ -138,7 +138,7 @@ def completed(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
 def duplicates(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
     """Effects beyond the first of one message at this consumer."""
     rows = ledger.select(Kind.EFFECT, consumer=consumer.index, columns=("time", "dense"))
-    return _only(rows, ~firsts(rows.dense, ledger.size))
+    return only(rows, ~firsts(rows.dense, ledger.size))
 
 
 _CALLS = (Kind.ACKED, Kind.NACKED, Kind.EXTENDED, Kind.STALE, Kind.LOST_ACK)
@@ -160,7 +160,7 @@ def calls(ledger: Ledger, consumer: ConsumerPlan, of_messages: bool = False) -> 
 
 def _first_receives(ledger: Ledger, consumer: ConsumerPlan) -> SimpleNamespace:
     rows = ledger.select(Kind.RECEIVED, consumer=consumer.index, columns=("time", "dense"))
-    return _only(rows, firsts(rows.dense, ledger.size))
+    return only(rows, firsts(rows.dense, ledger.size))
 
 
 def effects_per_message(ledger: Ledger, consumer: ConsumerPlan) -> Values:
@@ -185,7 +185,7 @@ def prefetch_wait(ledger: Ledger, consumer: ConsumerPlan) -> Values:
     starts = ledger.select(Kind.STARTED, consumer=consumer.index, columns=("time", "dense", "position", "client"))
     order = np.argsort(key(rows.dense, rows.position))
     delivered = last_before(key(starts.dense, starts.position), key(rows.dense, rows.position)[order])
-    delivered = _same_client(starts, _only(rows, order), delivered)
+    delivered = _same_client(starts, only(rows, order), delivered)
     known = delivered >= 0
     began = rows.time[order][delivered]
     return Values(starts.time[known], (starts.time - began)[known], starts.dense[known])

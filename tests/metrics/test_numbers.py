@@ -175,6 +175,27 @@ def test_time_on_poison_ends_when_the_bug_is_fixed():
     ]
 
 
+def test_a_fix_heals_what_has_been_sent_and_nothing_else():
+    # "Poison ... errs as `on_error` says, in every queue, until `fix_poison`, which heals those already sent"
+    tell = (
+        Story(queues=["orders", "other"]).up(0).row(0, Kind.POISON, "a").send(0, "a").row(1, Kind.HEALED, queue="other")
+    )
+    tell.receive(2, "a").nacked(3, "a").row(4, Kind.HEALED).row(5, Kind.POISON, "b").send(5, "b").receive(
+        5, "b"
+    ).nacked(7, "b")
+    tell.receive(8, "a", 2).ack(9, "a", 2)
+    assert value(tell, "worker.time_on_poison mean") == pytest.approx(0.3)
+
+
+def test_two_copies_of_one_message_wait_apart():
+    tell = (
+        Story().send(0, "a").sent(1, "a", 2).accepted(1, "a").receive(3, "a").receive(5, "a").ack(6, "a").acked(7, "a")
+    )
+    ages = value(tell, *(f"orders.oldest_age at {t}s" for t in (2, 3, 4, 5)))
+    assert ages == [2, 2, 3, 0]
+    assert value(tell, "orders.visible at 2s", "orders.recovery_time max", "orders.oldest_age") == [2, None, 0]
+
+
 def test_consumer_hours_are_time_alive():
     tell = Story(duration=2 * HOUR_S, consumers=[consumer(count=2)]).up(0, 0).up(HOUR_S, 1)
     assert value(tell, "worker.consumer_hours total") == pytest.approx(3)
