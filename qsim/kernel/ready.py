@@ -169,12 +169,11 @@ class Lifo(Fifo):
         return None
 
     def fronts(self) -> Iterator[Message]:
-        while self._old and self._old[0][1].place is not _READY:
-            heappop(self._old)
+        returned = self._old.front()
         while self._line and self._line[0].place is not _READY:
             self._line.popleft()
         yield from (m for m in self._first if m.place is _READY)
-        yield from [self._old[0][1]] if self._old else []
+        yield from [returned] if returned is not None else []
         yield from [self._line[0]] if self._line else []
 
     def put_first(self, message: Message) -> None:

@@ -111,7 +111,7 @@ def _tell(world: World, crews: list[Crew], name: str, changed: Callable[[], None
     """Call at every change of this object."""
     for place in [*world.ports, *crews]:
         owner: Any = place
-        if (place.queue.name if hasattr(place, "queue") else place.plan.name) == name:
+        if (owner.queue.name if hasattr(owner, "queue") else owner.plan.name) == name:
             before = owner.watch
             owner.watch = changed if before is None else _both(before, changed)
 

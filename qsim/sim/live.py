@@ -102,7 +102,8 @@ class Tail:
 
 
 class Window:
-    """One reference over the last ``length``: it is shown every row once, and asked now and then."""
+    """One reference over the last ``length``, (now - length, now]: it is asked late in its instant, and each row
+    belongs to one of the windows that follow each other.  It is shown every row once."""
 
     def __init__(self, plan: Plan, reference: Reference, length: Nanos) -> None:
         self._reference = reference
@@ -123,7 +124,7 @@ class Window:
     def value(self, now: Nanos) -> float | None:
         """None: nothing to tell."""
         values = self._values
-        while values and values[0][0] < now - self._length:
+        while values and values[0][0] <= now - self._length:
             values.popleft()
         kind = type_of(self._reference)
         if kind == COUNTER:

@@ -15,11 +15,11 @@ from typing import Any
 from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
-from qsim.kernel.journal import ROW, Journal
+from qsim.kernel.journal import ROW, Journal, Kind
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
-from qsim.sim.consumers import Crew
+from qsim.sim.consumers import PROCESS_BITS, Crew
 from qsim.sim.draws import Draws
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
@@ -69,7 +69,7 @@ class Keeper:
         if first[0] == last[0] == self._instant:
             self._since += len(chunk) // ROW.size
             if self._since > SPINNING:
-                raise EndlessInstant(last)
+                raise EndlessInstant(chunk)
         else:
             self._instant, self._since = last[0], 0
         if len(self.chunks) % 16 == 0 and bytes_left() < 0:
@@ -201,25 +201,30 @@ def _drain(
     read = {source for consumer in world.plan.consumers for source in consumer.sources}
     queues = [world.ports[index].queue for index in sorted(read)]
     heap, step = world.env._queue, world.env.step
+    Alarm(world.env, -1).at(end)
     while any(q.visible or q.in_flight or q.delayed for q in queues):
-        if not heap or heap[0][0] >= end:
+        if heap[0][0] >= end:
             world.env._now = end  # type: ignore[assignment]
             return False
         step()
         if keeper.is_out_of_memory:
             raise _OutOfMemory
-    while heap and heap[0][0] <= world.now:  # the rest of the last instant
+    while heap[0][0] <= world.now:  # the rest of the last instant
         step()
     return True
 
 
-def _name_the_loop(plan: Plan, row: tuple[Any, ...]) -> str:
-    now, _, client, _, queue, *_ = row
-    consumer = plan.consumers[client >> 20].name if client >= 0 else "?"
-    name = plan.queues[queue].name if queue >= 0 else "?"
+def _name_the_loop(plan: Plan, chunk: bytes) -> str:
+    """From the last row that tells of a consumer and a queue."""
+    rows = [row for row in ROW.iter_unpack(chunk) if row[2] >= 0 and row[5] < Kind.FIRED]
+    now = ROW.unpack_from(chunk)[0]
+    queues = [plan.queues[row[4]].name for row in rows if row[4] >= 0]
+    consumers = [plan.consumers[row[2] >> PROCESS_BITS].name for row in rows]
     return (
-        f"at {format_duration(now)} consumer {consumer!r} and queue {name!r} go on for ever without time passing: "
-        "give the work, the retry or the poll some time"
+        f"at {format_duration(now)} consumer {_last(consumers)} and queue {_last(queues)} go on for ever without time "
+        "passing: give the work, the retry or the poll some time"
     )
 
 
+def _last(names: list[str]) -> str:
+    return repr(names[-1]) if names else "?"

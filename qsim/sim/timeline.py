@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from simpy.events import Event
@@ -57,7 +58,7 @@ def redrive(cast: Cast, alarm: Alarm, action: Redrive) -> Generator[Event, Any, 
     rate = action.rate
     most = source.queue.profile.redrive_rate
     if most is not None:
-        rate = most if rate is None else min(rate, most)
+        rate = Fraction(most) if rate is None else min(rate, Fraction(most))
     start, moved, step = world.now, 0, action.limit if rate is None else 1
     while source.queue.redrive(world.now, to.queue, step):
         moved += 1
