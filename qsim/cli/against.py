@@ -33,9 +33,8 @@ def readable(path: Path) -> dict[str, Any]:
     return kept
 
 
-def differences(outcome: Outcome, path: Path) -> dict[str, Any]:
+def differences(outcome: Outcome, kept: dict[str, Any]) -> dict[str, Any]:
     """{"same": bool, "digest": bool, "differences": {reference: [then, now]}}."""
-    kept = readable(path)
     then = kept["metrics"]
     now = outcome.json(tuple(_asked_for(outcome, then)))["metrics"]
     found = {name: [then.get(name), now.get(name)] for name in then | now if not _equal(then.get(name), now.get(name))}
@@ -61,7 +60,7 @@ def _equal(then: Any, now: Any) -> bool:
     return bool(then == now)
 
 
-def lines(found: dict[str, Any], path: Path) -> Iterator[str]:
+def lines(found: dict[str, Any], path: str) -> Iterator[str]:
     if found["same"]:
         yield f"the same as {path}" + ("" if found["digest"] else ", by other events: the digest differs")
         return

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from qsim.cli.ends import Exit
 from qsim.cli.table import table
-from qsim.cli.terminal import out
+from qsim.cli.terminal import WIDTH, out
 
-_TITLE = 42
+_LESSONS = len("lesson-01 07")
 
 
 def command() -> int:
     """List the bundled scenarios."""
-    rows = [[name, _short(title), " ".join(_lessons(tags))] for name, title, tags in examples()]
-    for line in table(rows, left=3):
+    found = list(examples())
+    room = WIDTH - max(len(name) for name, _, _ in found) - _LESSONS - 5
+    for line in table([[name, _short(title, room), _lessons(tags)] for name, title, tags in found], left=3):
         out(line)
     out("\nqsim run NAME runs one; qsim show NAME prints it.")
     return Exit.OK
@@ -34,11 +35,11 @@ def examples() -> Iterator[tuple[str, str, list[str]]]:
         yield name, str(data.get("title") or ""), [str(tag) for tag in data.get("tags") or ()]
 
 
-def _lessons(tags: list[str]) -> list[str]:
-    """lesson-01 lesson-07 as 01 07, the first with its word."""
+def _lessons(tags: list[str]) -> str:
+    """lesson-01 and lesson-07 as lesson-01 07."""
     numbers = [tag.removeprefix("lesson-") for tag in tags if tag.startswith("lesson-")]
-    return [f"lesson-{numbers[0]}", *numbers[1:3]] if numbers else []
+    return f"lesson-{' '.join(numbers[:2])}" if numbers else ""
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
+def _short(title: str, room: int) -> str:
+    return title if len(title) <= room else title[: room - 1].rstrip() + "…"

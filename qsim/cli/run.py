@@ -121,7 +121,7 @@ def _run(wish: Wish, show: _Show) -> Exit:
     from qsim.cli.runs import load, simulate
 
     loaded = load(wish)
-    _checked_before(loaded, show)
+    kept = _checked_before(loaded, show)
     announced = _announced(loaded, show)
     with Watch(loaded.plan.name, quiet=show.json) as watch:
         try:
@@ -130,22 +130,29 @@ def _run(wish: Wish, show: _Show) -> Exit:
             out() if announced else None
             raise
     _written(outcome, show)
-    _SHOWN["json" if show.json else "quiet" if show.quiet else "screen"](loaded, outcome, show, watch.was_shown)
+    found = None if kept is None else _differences(outcome, kept)
+    if show.json:
+        _as_json(outcome, show, found)
+    elif show.quiet:
+        _quietly(outcome)
+    else:
+        _on_screen(loaded, outcome, show, watch.was_shown)
     code = outcome.exit(show.strict, bool(loaded.problems) or outcome.gave_up)
-    return worst([code, _compared(outcome, show)])
+    return worst([code, _compared(found, show)])
 
 
-def _checked_before(loaded: Loaded, show: _Show) -> None:
-    """What would be wrong after a long run is said before it."""
+def _checked_before(loaded: Loaded, show: _Show) -> dict[str, Any] | None:
+    """What would be wrong after a long run is said before it; the result to compare with is read."""
     _references(loaded, show.metrics)
-    if show.against is not None:
-        from qsim.cli.against import readable
-
-        readable(show.against)
     if show.csv is not None and (show.csv.is_dir() or not show.csv.absolute().parent.is_dir()):
         raise Refused(f"--csv {show.csv}: not a file that can be written")
     if show.folder is not None:
         show.folder.mkdir(parents=True, exist_ok=True)
+    if show.against is None:
+        return None
+    from qsim.cli.against import readable
+
+    return readable(show.against)
 
 
 def _references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
@@ -174,18 +181,14 @@ def _announced(loaded: Loaded, show: _Show) -> bool:
 # --- shown ------------------------------------------------------------------------------------------------------------
 
 
-def _as_json(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -> None:
-    from qsim.cli.against import differences
-
-    result = outcome.json(show.metrics)
-    if show.against is not None:
-        result["against"] = differences(outcome, show.against)
+def _as_json(outcome: Outcome, show: _Show, found: dict[str, Any] | None) -> None:
+    result = outcome.json(show.metrics) | ({} if found is None else {"against": found})
     out(json_.dumps(result, ensure_ascii=True, allow_nan=False, default=str))
     for problem in outcome.violations:
         err(f"not conserved: {problem}")
 
 
-def _quietly(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -> None:
+def _quietly(outcome: Outcome) -> None:
     from qsim.cli import screen
     from qsim.cli.together import failures
 
@@ -205,9 +208,6 @@ def _on_screen(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -
     out(screen.head(outcome))
     for line in _lines(loaded, outcome, show):
         out(line)
-
-
-_SHOWN = {"json": _as_json, "quiet": _quietly, "screen": _on_screen}
 
 
 def _lines(loaded: Loaded, outcome: Outcome, show: _Show) -> Iterator[str]:
@@ -243,13 +243,19 @@ def _written(outcome: Outcome, show: _Show) -> None:
         files.write_series(outcome, show.csv)
 
 
-def _compared(outcome: Outcome, show: _Show) -> Exit:
-    from qsim.cli.against import differences, lines
+def _differences(outcome: Outcome, kept: dict[str, Any]) -> dict[str, Any]:
+    from qsim.cli.against import differences
 
-    if show.against is None:
+    return differences(outcome, kept)
+
+
+def _compared(found: dict[str, Any] | None, show: _Show) -> Exit:
+    """A difference from the result that was kept counts as a failure."""
+    if found is None:
         return Exit.OK
-    found = differences(outcome, show.against)
     if not show.json:
-        for line in lines(found, show.against):
+        from qsim.cli.against import lines
+
+        for line in lines(found, str(show.against)):
             out(line)
     return Exit.OK if found["same"] else Exit.FAILED

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from qsim.cli.ends import Refused
 from qsim.scenario.files import bundled
 from qsim.scenario.load import Loaded, read
-from qsim.scenario.problems import did_you_mean
+from qsim.scenario.problems import close_to
 from qsim.units import Nanos, UnitError, duration
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def target(name: str) -> str:
     """A file or a bundled scenario; what is neither is told with what was probably meant."""
     if name in bundled() or Path(name).exists():
         return name
-    near = did_you_mean(name, list(bundled()), "bundled scenarios")
-    raise Refused(f"there is no file {name!r}, and no bundled scenario of this name" + (f"; {near}" if near else ""))
+    near = close_to(name, bundled())
+    said = f"did you mean {near!r}?" if near else "see qsim examples"
+    raise Refused(f"there is no file {name!r}, and no bundled scenario of this name; {said}")
 
 
 def time(text: str | None, option: str) -> Nanos | None:

@@ -254,6 +254,8 @@ def _sentence(verdict: Verdict) -> str:
         return verdict.lines()[0].removeprefix(verdict.mark).strip()
     if verdict.predicate == "is":
         return f"{verdict.that} is {verdict.expected}"
+    if verdict.that.split()[0] == verdict.predicate:
+        return verdict.that if verdict.got == "0" else f"{verdict.that}: {verdict.got}"
     return f"{verdict.that} {verdict.expected}: {verdict.got}"
 
 

@@ -40,7 +40,8 @@ def command(
     _known(loaded.plan, message, queue)
     with Watch(loaded.plan.name) as watch:
         outcome = simulate(loaded, wish, watch)
-    for line in _story(outcome.runs[0], message) if message is not None else _resting(outcome.runs[0], str(queue)):
+    run = outcome.runs[0]
+    for line in _story(run, message) if message is not None else _resting(run, str(queue), outcome.trace):
         out(line)
     if outcome.stopped:
         err(f"PARTIAL RESULT  {outcome.stopped}")
@@ -81,7 +82,7 @@ _COLUMNS = {"message": "message", "place": "place", "since_s": "since", "receive
             "last_error": "last error"}  # fmt: skip
 
 
-def _resting(run: Run, queue: str) -> Iterator[str]:
+def _resting(run: Run, queue: str, trace: str) -> Iterator[str]:
     from qsim.cli.table import table
 
     found = run.at_rest(queue)
@@ -93,7 +94,7 @@ def _resting(run: Run, queue: str) -> Iterator[str]:
     yield colour(lines[0], "bold")
     yield from lines[1:]
     yield "" if len(found) <= MOST else f" ... and {len(found) - MOST:,} more"
-    yield f" {len(found):,} in {queue} at the end; qsim trace {run.plan.name} --message {rows[0][0]} tells the first"
+    yield f" {len(found):,} in {queue} at the end; {trace} --message {rows[0][0]} tells the first"
 
 
 def _cell(row: dict[Any, Any], column: str) -> str:

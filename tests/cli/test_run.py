@@ -1,0 +1,230 @@
+"""``qsim run``: what is shown, what machines get, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_a_run_fits_eighty_columns_and_says_what_holds(qsim):
+    answer = qsim("run", "small.yaml")
+    assert answer.code == 0
+    assert answer.err == ""
+    assert answer.lines[0].startswith("small  10s simulated in ")
+    assert answer.lines[0].endswith("seed 1   299 message events")
+    assert " ✓ api.sent total is 100" in answer.lines
+    assert " ✓ jobs.wait p95 below 1s: 0s" in answer.lines
+    assert answer.lines[-1].startswith("digest ")
+    assert max(map(len, answer.lines)) <= 80
+
+
+def test_a_run_writes_no_file(qsim, here):
+    before = sorted(here.iterdir())
+    qsim("run", "small.yaml")
+    assert sorted(here.iterdir()) == before
+
+
+def test_what_fails_is_explained_with_a_command_that_shows_it(qsim):
+    answer = qsim("run", "returns.yaml", "--seed", "3")
+    assert answer.code == 1
+    assert " ✗ worker.effects_per_message max: expected 1, got 3" in answer.lines
+    assert "    the lease ended before the work did" in answer.lines
+    see = next(line.strip() for line in answer.lines if line.strip().startswith("See  "))
+    command = see.split(maxsplit=1)[1]
+    assert command.startswith("qsim trace returns.yaml --seed 3 --message api:")
+    told = qsim(*command.split()[1:])
+    assert told.code == 0
+    assert "LEASE ENDED" in told.out
+    assert max(map(len, answer.lines)) <= 80
+
+
+def test_json_is_one_object_and_nothing_else(qsim):
+    answer = qsim("run", "small.yaml", "--json", "--metric", "jobs.wait p95")
+    result = json.loads(answer.out)
+    assert answer.code == 0 and answer.err == ""
+    assert {"scenario", "seed", "engine", "duration_s", "messages", "wall_s"} <= set(result)
+    assert (result["scenario"], result["seed"], result["duration_s"], result["messages"]) == ("small", 1, 10.0, 100)
+    assert result["metrics"]["jobs.wait p95"] == 0
+    assert result["metrics"]["api.sent total"] == 100
+    assert result["metrics"]["jobs.visible at end"] == 0
+    assert result["conservation"]["holds"] is True
+    assert len(result["digest"]) == 64
+    [sent, wait] = result["expectations"]
+    assert {"that", "predicate", "value", "observed", "verdict"} <= set(sent)
+    assert (sent["that"], sent["predicate"], sent["value"], sent["observed"], sent["verdict"]) == (
+        "api.sent total", "is", 100, 100, "pass",
+    )  # fmt: skip
+    assert wait["value"] == 1.0
+
+
+def test_replications_are_means_with_intervals(qsim):
+    many = json.loads(qsim("run", "returns.yaml", "--json", "--replications", "3").out)
+    parts = [json.loads(qsim("run", "returns.yaml", "--json", "--replication", str(r)).out) for r in (1, 2, 3)]
+    sent = [part["metrics"]["api.sent total"] for part in parts]
+    assert many["replications"] == 3
+    assert many["metrics"]["api.sent total"] == pytest.approx(sum(sent) / 3)
+    low, high = many["intervals"]["api.sent total"]
+    assert low < many["metrics"]["api.sent total"] < high
+    assert len(many["digest"]) == 64 and many["digest"] not in {part["digest"] for part in parts}
+
+
+def test_several_processes_give_the_same(qsim):
+    results = [
+        json.loads(qsim("run", "returns.yaml", "--json", "--replications", "3", "--jobs", jobs).out) for jobs in "12"
+    ]
+    for result in results:
+        del result["wall_s"]
+    assert results[0] == results[1]
+
+
+def test_replications_on_the_screen_show_half_widths(qsim):
+    answer = qsim("run", "returns.yaml", "--replications", "4")
+    assert answer.lines[0].startswith("returns  4 x 10m simulated")
+    assert "±" in answer.out
+    assert max(map(len, answer.lines)) <= 80
+
+
+def test_another_variant_another_outcome(qsim):
+    answer = qsim("run", "small.yaml", "--variant", "too-much")
+    assert answer.code == 1
+    assert answer.lines[0].startswith("small too-much  10s simulated")
+    assert " ✗ api.sent total: expected 100, got 400" in answer.lines
+    assert "advice A100" in answer.out
+    assert "grows 20/s" in answer.out
+
+
+def test_set_changes_a_value_and_a_wrong_path_is_told(qsim):
+    assert "200 message" in qsim("run", "small.yaml", "--set", "run.duration=20s", "--set", "consumers=null").out
+    answer = qsim("run", "small.yaml", "--set", "consumers.worker.cuont=9")
+    assert answer.code == 2 and answer.out == ""
+    assert answer.err.startswith(
+        "--set consumers.worker.cuont=9: no key 'cuont' in consumers.worker; did you mean 'count'?"
+    )
+
+
+def test_until_stops_and_judges_nothing(qsim):
+    answer = qsim("run", "small.yaml", "--until", "5s")
+    assert answer.code == 0
+    assert answer.lines[1] == "stopped at 5s of 10s, as --until says"
+    assert " ? not judged, for the run was cut short: 2 expectations" in answer.lines
+    strict = qsim("run", "small.yaml", "--until", "5s", "--strict", "--json")
+    assert strict.code == 3
+    assert {each["verdict"] for each in json.loads(strict.out)["expectations"]} == {"inconclusive"}
+    wrong = qsim("run", "small.yaml", "--until", "5")
+    assert wrong.code == 2 and "write 5s, 5ms or 5m" in wrong.err
+
+
+def test_too_many_messages_are_exit_4_with_what_there_was(qsim):
+    answer = qsim("run", "small.yaml", "--max-messages", "50")
+    assert answer.code == 4
+    assert answer.lines[1].startswith("PARTIAL RESULT  --max-messages reached at ")
+    result = json.loads(qsim("run", "small.yaml", "--max-messages", "50", "--json").out)
+    assert result["stopped"] == "max-messages" and result["metrics"]["api.sent total"] == 50
+
+
+def test_out_of_memory_is_exit_4_with_what_there_was(qsim):
+    answer = qsim("run", "backlog-growth", "--set", "run.duration=1h", QSIM_MEMORY="1")
+    assert answer.code == 4
+    assert answer.lines[1].startswith("PARTIAL RESULT  out of memory at ")
+
+
+def test_strict_counts_what_is_inconclusive_and_advice(qsim, here):
+    (here / "open.yaml").write_text(
+        (here / "small.yaml").read_text().replace("jobs.wait p95", "jobs.recovery_time p95")
+    )
+    assert qsim("run", "open.yaml").code == 0
+    assert qsim("run", "open.yaml", "--strict").code == 3
+    assert qsim("run", "small.yaml", "--strict").code == 0
+    advised = ("run", "small.yaml", "--set", "producers.api.rate=40/s", "--set", "expect=null")
+    assert qsim(*advised).code == 0
+    assert qsim(*advised, "--strict").code == 2
+
+
+def test_quiet_says_only_what_fails(qsim):
+    assert qsim("run", "small.yaml", "--quiet").out == ""
+    answer = qsim("run", "small.yaml", "--variant", "too-much", "--quiet")
+    assert answer.code == 1 and answer.lines[0] == " ✗ api.sent total: expected 100, got 400"
+
+
+def test_out_and_csv_write_files_in_seconds(qsim, here):
+    answer = qsim("run", "small.yaml", "--out", "result", "--csv", "series.csv")
+    assert answer.code == 0
+    assert sorted(path.name for path in (here / "result").iterdir()) == ["run.json", "series.csv", "summary.json"]
+    rows = list(csv.DictReader((here / "series.csv").open()))
+    assert [float(row["time_s"]) for row in rows] == [float(t) for t in range(11)]
+    summary = json.loads((here / "result" / "summary.json").read_text())
+    assert summary["digest"] == answer.lines[-3].split()[1]
+    assert json.loads((here / "result" / "run.json").read_text())["seed"] == 1
+
+
+def test_out_with_replications_has_a_folder_for_each(qsim, here):
+    assert qsim("run", "small.yaml", "--out", "result", "--replications", "2").code == 0
+    assert sorted(path.name for path in (here / "result").iterdir()) == [
+        "replication-1", "replication-2", "summary.json",
+    ]  # fmt: skip
+
+
+def test_against_names_what_differs(qsim):
+    qsim("run", "small.yaml", "--out", "kept", "--metric", "jobs.wait p95")
+    same = qsim("run", "small.yaml", "--against", "kept")
+    assert same.code == 0 and same.lines[-1] == "the same as kept"
+    other = qsim("run", "small.yaml", "--variant", "too-much", "--set", "expect=null", "--against", "kept")
+    assert other.code == 1
+    assert ["api.sent", "total", "100", "400"] in [line.split() for line in other.lines]
+    assert any(line.split()[:3] == ["jobs.wait", "p95", "0"] for line in other.lines)
+    assert qsim("run", "small.yaml", "--against", "small.yaml").code == 2
+
+
+def test_the_brokers_own_names(qsim):
+    answer = qsim("run", "returns.yaml", "--names", "broker")
+    assert "ApproximateNumberOfMessagesNotVisible" in answer.out
+    assert max(map(len, answer.lines)) <= 80
+
+
+def test_a_metric_that_is_none_is_told_before_the_run(qsim):
+    answer = qsim("run", "small.yaml", "--metric", "jobs.wiat p95")
+    assert answer.code == 2 and answer.out == ""
+    assert "did you mean 'wait'?" in answer.err
+
+
+def test_a_tag_runs_the_bundled_scenarios_that_carry_it(qsim):
+    answer = qsim("run", "--tag", "redrive", "--until", "1m")
+    assert any(line.startswith("poison-pill  1m simulated") for line in answer.lines)
+    wrong = qsim("run", "--tag", "lesson-99")
+    assert wrong.code == 2 and "there are: " in wrong.err
+
+
+@pytest.mark.parametrize("target", ["nowhere.yaml", ".", "small.yaml/x", "backlog-growt"])
+def test_what_is_no_scenario_is_exit_2(qsim, target):
+    answer = qsim("run", target)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    assert target in answer.err
+
+
+def test_an_unreadable_file_is_exit_2(qsim, here):
+    (here / "secret.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    answer = qsim("run", "secret.yaml")
+    assert answer.code == 2 and answer.err.startswith("secret.yaml:1:1: error Q0")
+
+
+def test_a_bundled_scenario_runs_from_anywhere(qsim):
+    answer = qsim("run", "poison-pill", "--until", "2m")
+    assert answer.code == 0 and answer.lines[0].startswith("poison-pill  2m simulated")
+
+
+def test_no_time_passes_is_a_wrong_file(qsim, here):
+    scenario = here / "small.yaml"
+    scenario.write_text(scenario.read_text().replace("service: 100ms", "service: 100ms, failures: {error: 1.5}"))
+    assert qsim("run", "small.yaml").code == 2
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_run(qsim, here):
+    Path(here / "taken").write_text("")
+    answer = qsim("run", "small.yaml", "--out", "taken/x")
+    assert answer.code == 2 and answer.out == "" and "taken" in answer.err
+    assert qsim("run", "small.yaml", "--csv", "nowhere/x.csv").code == 2
