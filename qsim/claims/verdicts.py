@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Rational
 from statistics import fmean, stdev
 from typing import Any
 
@@ -214,7 +215,7 @@ def _exactly(observed: list[Any], values: list[Any], runs: Sequence[Numbers], me
 
 def is_equal(x: Any, value: Any) -> bool:
     """Counts and times exactly, shares and means within 1e-9."""
-    if isinstance(x, int) and isinstance(value, int):
+    if isinstance(x, int) and isinstance(value, Rational):
         return x == value
     return math.isclose(float(x), float(value), rel_tol=1e-9, abs_tol=1e-9)
 

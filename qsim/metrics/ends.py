@@ -90,7 +90,7 @@ def time_on_poison(ledger: Ledger, consumer: ConsumerPlan) -> float | None:
 
 def throughput(ledger: Ledger, consumer: ConsumerPlan) -> float | None:
     """Of the last cell of the sample grid."""
-    end = min(ledger.ended, ledger.plan.duration)
+    end = ledger.ended
     span = ledger.span(max(0, end - ledger.plan.sample_every), end)
     rows = ledger.select(Kind.EFFECT, Kind.SKIPPED, consumer=consumer.index, span=span, columns=("time",))
     return Rate(rows.time, ledger.plan.sample_every, end).at(end)

@@ -191,7 +191,7 @@ def _level(name: str) -> Callable[..., Function]:
 
 def _rate(ledger: Ledger, rows: Any, marked: Array | None) -> Rate:
     times = rows.time if marked is None else rows.time[marked[rows.dense]]
-    return Rate(times, ledger.plan.sample_every, min(ledger.ended, ledger.plan.duration))
+    return Rate(times, ledger.plan.sample_every, ledger.ended)
 
 
 def _firing(ledger: Ledger, alert: int, marked: Array | None) -> Steps:

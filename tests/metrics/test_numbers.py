@@ -113,7 +113,7 @@ def test_with_a_drain_averages_end_at_duration_and_counters_do_not():
     assert value(tell, "orders.visible mean", "worker.throughput mean", "orders.acked", "orders.visible at end") == [
         1, 0, 1, 1,
     ]  # fmt: skip
-    assert value(tell, "orders.latency max") == 15
+    assert value(tell, "orders.latency max", "worker.throughput at 15s", "shop.rate at end") == [15, 1, 0]
 
 
 # --- consumers ----------------------------------------------------------------------------------------------------
