@@ -60,7 +60,7 @@ class _Filled:
         for name, producer in self.loaded.model.producers.items():
             self._producer(("producers", name), producer)
         self._format(self.loaded.model, self.data, ())
-        self._variants()
+        self._what_ifs()
 
     def put(self, path: Path, value: Any, origin: str, *after: str) -> None:
         """A default that stands nowhere in the file; it follows the keys ``after``."""
@@ -94,7 +94,7 @@ class _Filled:
 
     def _fifo(self, path: Path, profile: Profile) -> None:
         for section in ("fifo", "broker"):
-            value_at(self.data, path).setdefault(section, {})
+            self.put((*path, section), {}, "", "profile")
         throttle = profile.throttle
         self.put((*path, "fifo", "dedup_window"), _time(profile.dedup_window), self.origin(profile, "dedup_window"))
         for key, call in (("send_limit", "send"), ("receive_limit", "receive")):
@@ -182,14 +182,31 @@ class _Filled:
 
     # --- variants
 
-    def _variants(self) -> None:
-        """A variant first takes away what was filled in around what it touches: that followed from what it changes."""
-        for name, changes in (self.data.get("variants") or {}).items():
-            touched = [tuple(text.split(".")) for text in changes or {}]
-            resets = {".".join(map(str, path)): None for path in self._reset(touched)}
-            self.data["variants"][name] = {**resets, **(changes or {})}
+    def _what_ifs(self) -> None:
+        """A change first takes away what was filled in around what it touches: that followed from what it changes."""
+        variants, breaks = self.data.get("variants") or {}, self.data.get("breaks") or []
+        for name, changes in variants.items():
+            variants[name] = self._with_resets(changes or {})
             if self._needs_later(name):
                 self.comments["variants", name] = "not supported yet"
+        for number, changes in enumerate(breaks):
+            breaks[number] = self._with_resets(changes)
+        self._sweeps()
+
+    def _with_resets(self, changes: dict[str, Any]) -> dict[str, Any]:
+        resets = self._reset([tuple(text.split(".")) for text in changes])
+        return {**{".".join(map(str, path)): None for path in resets}, **changes}
+
+    def _sweeps(self) -> None:
+        """A sweep has no room for that: what follows from what it changes becomes a comment."""
+        swept = [tuple(text.split(".")) for text in self.data.get("sweep") or {}]
+        for path in self._reset(swept):
+            inside = value_at(self.data, path[:-1])
+            self.note(path[:-1], f"{path[-1]}: {_flow(inside.pop(path[-1]))}   {self.comments.pop(path)}")
+        for path in swept:
+            given = value_at(self.loaded.document, path)
+            if path[-1] == "guarantee" and given is not None:
+                value_at(self.data, path[:-1])["guarantee"] = given
 
     def _reset(self, touched: list[Path]) -> list[Path]:
         resets: list[Path] = []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from qsim.scenario.files import bundled
 from qsim.scenario.load import read
 from qsim.scenario.problems import ScenarioError
 from qsim.scenario.show import show
@@ -44,8 +45,14 @@ variants:
   pushed: {consumers.d.push: {prefetch: 3}}
   sqs: {queues.b.profile: sqs-standard}
   safe: {consumers.c.guarantee: exactly-once}
+breaks:
+  - {consumers.c.guarantee: at-least-once}
+sweep:
+  queues.b.profile: [ideal, sqs-standard]
+  consumers.d.guarantee: [at-least-once, at-most-once]
 """
 )
+BUNDLED = bundled()
 TEXTS = {"fifo": FIFO, "pushed": PUSHED}
 
 
@@ -68,6 +75,12 @@ def test_what_is_shown_gives_the_same_plan_in_every_variant(name, given):
             assert "not supported yet" in show(loaded)
         else:
             assert read(text=show(loaded), variant=variant).plan == expected
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLED.values()), ids=lambda path: path.stem)
+def test_every_bundled_scenario_is_shown_as_itself(path):
+    loaded = read(path)
+    assert read(text=show(loaded), file_name=str(path)).plan == loaded.plan
 
 
 def test_showing_twice_changes_nothing():
