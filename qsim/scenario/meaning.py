@@ -392,6 +392,7 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.latency": _given,
     "queues.*.durability": lambda value: value not in (None, "durable"),
     **{f"queues.*.broker.{key}": _given for keys in _BROKER.values() for key in keys if key not in _BROKER["sqs-fifo"]},
+    "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
     "producers.*.trace": _given,
     "producers.*.clients": _given,
     "producers.*.bursts": _given,

@@ -140,6 +140,13 @@ def _failures(context: Context, path: Path, failures: model.Failures) -> None:
         context.say("Q014", "error and crash together are more than 100%", (*path, "crash"))
 
 
+def _fifo(context: Context, path: Path, fifo: model.Fifo) -> None:
+    for key in ("send_limit", "receive_limit"):
+        limit = getattr(fifo, key)
+        if limit is not None and (limit < 1 or limit.denominator != 1):
+            context.say("Q014", "a limit is a whole number of calls a second, at least 1/s", (*path, key))
+
+
 def _retry(context: Context, path: Path, retry: model.Retry) -> None:
     if retry.factor < 1:
         context.say("Q014", "a factor below 1 would shorten each wait: write 2", (*path, "factor"))
@@ -436,6 +443,7 @@ _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.Pareto: (_pareto,),
     model.Empirical: (_empirical,),
     model.Failures: (_failures,),
+    model.Fifo: (_fifo,),
     model.Retry: (_retry,),
     model.Run: (_run,),
     model.Message: (_message,),
