@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 SCENARIO = "backlog-growth"
 # rich's own frame asks a server for its font; ours takes what the reader has
 FRAME = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width} {height}">
 <style>
 .{unique_id}-matrix {{ font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: {char_height}px; \
 line-height: {line_height}px; }}

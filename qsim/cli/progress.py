@@ -25,21 +25,27 @@ class Watch:
         self._begun = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
-        self._which = ""
+        self._done, self._of = 0, 1
         self._quiet = quiet or not is_terminal(sys.stderr)
 
     def replication(self, done: int, of: int) -> None:
-        """Which replication begins, or has come back."""
-        self._which = f" {done + 1} of {of}" if of > 1 else ""
+        """So many replications are done."""
+        self._done, self._of = done, of
+        if of > 1:
+            self._show(done / of, "")
 
     def __call__(self, progress: Any) -> None:
+        """How far the present one is."""
+        rate = progress.messages / max(0.001, time.monotonic() - self._begun)
+        told = f"{format_duration(progress.now)}  {progress.messages:,} messages  {rate:,.0f}/s"
+        self._show((self._done + progress.now / max(1, progress.until)) / self._of, told if self._of == 1 else "")
+
+    def _show(self, share: float, told: str) -> None:
         if self._quiet or time.monotonic() - self._begun < PATIENCE:
             return
         self._bar = self._bar or self._started()
-        rate = progress.messages / max(0.001, time.monotonic() - self._begun)
-        told = f"{format_duration(progress.now)}  {progress.messages:,} messages"
-        told += "" if self._which else f"  {rate:,.0f}/s"
-        self._bar.update(self._task, completed=progress.now, total=max(1, progress.until), told=told, which=self._which)
+        which = f" {self._done + 1} of {self._of}" if self._of > 1 else ""
+        self._bar.update(self._task, completed=share, told=told, which=which)
 
     def _started(self) -> Any:
         from rich.console import Console
@@ -53,7 +59,7 @@ class Watch:
             TimeRemainingColumn(compact=True),
         )
         bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = bar.add_task(self.title, told="", which="")
+        self._task = bar.add_task(self.title, total=1, told="", which="")
         self.was_shown = True
         bar.start()
         return bar
