@@ -37,6 +37,11 @@ ACK, NACK, EXTEND = 1, 2, 3
 """``other`` of a STALE row: which call it was."""
 
 
+def _as_ms(timeout: Nanos) -> int:
+    """As it stands in a row."""
+    return timeout // MILLISECOND if timeout < _LONGEST else _MOST_MS
+
+
 def _expires_then(entry: Entry) -> bool:
     message: Message = entry[2]
     return message.expires == entry[0] and message.place is not _GONE
@@ -51,6 +56,7 @@ class Queue:
         self.visible = self.in_flight = self.delayed = self.deferred = 0
         self.bytes = 0
         self.ready = lanes_for(profile)
+        self._push = self.ready.push
         self.waiting: deque[Credit] = deque()
         self.leases = Deadlines()
         self._lease_line = self.leases.line
@@ -91,10 +97,11 @@ class Queue:
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily else self._most
         self._expires = profile.retention is not None
-        self._picks_the_first = (
+        self.picks_the_first = (
             self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
         )
         self._timeout = profile.visibility_timeout
+        self._lease_ms = -1 if self._timeout is None else _as_ms(self._timeout)
         self.is_plain = not (
             checks or profile.retention is not None or profile.delay or profile.capacity or profile.dead_letters_lazily
             or profile.max_batch is not None or profile.max_wait is not None or profile.in_flight_is_error
@@ -201,7 +208,7 @@ class Queue:
         else:
             to = _READY
             self.visible += 1
-            self.ready.push(message)
+            self._push(message)
         rows = self._rows
         rows += _pack(now, number, -1, 0, self.index, _ACCEPTED, to, label)
         if len(rows) > 1048576:
@@ -329,9 +336,9 @@ class Queue:
         """
         if not self.visible:
             return []
-        if limit == 1 and self._picks_the_first and not choice and timeout is None and (credit is None or not credit.is_pushed):
-            message = self.ready.pop()  # what most receives are, without the list
-            return [] if message is None else [self._lease(now, message, client, None, None, 1)]
+        if limit == 1 and self.picks_the_first and not choice and timeout is None and (credit is None or not credit.is_pushed):
+            delivery = self.hand_out_first(now, client)
+            return [] if delivery is None else [delivery]
         picked = self._pick(now, limit, choice)
         together = 0 if credit is not None and credit.is_pushed else len(picked)
         deliveries = [self._lease(now, message, client, timeout, credit, together) for message in picked]
@@ -339,6 +346,11 @@ class Queue:
             for delivery in deliveries:  # SQS-10: it stays visible, and the receive counts
                 self._return(now, delivery.message, Kind.RETURNED)
         return deliveries
+
+    def hand_out_first(self, now: Nanos, client: int) -> Delivery | None:
+        """What most receives are: one message, the first, under the queue's own timeout (``picks_the_first``)."""
+        message = self.ready.pop()
+        return None if message is None else self._lease(now, message, client, None, None, 1)
 
     def _pick(self, now: Nanos, limit: int, choice: int) -> list[Message]:
         """The messages that go next.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
@@ -372,11 +384,10 @@ class Queue:
         self.in_flight += 1
         delivery: Delivery = _delivery(Delivery, (message, receipt, attempt, client))
         if timeout is None:
-            timeout = self._timeout
-        if timeout is None:
-            lease_ms = -1
+            timeout, lease_ms = self._timeout, self._lease_ms
         else:
-            lease_ms = timeout // 1_000_000 if timeout < _LONGEST else _MOST_MS
+            lease_ms = _as_ms(timeout)
+        if timeout is not None:
             message.lease_ends = ends = now + timeout
             self.leases.add(ends, receipt, message)
         if credit is not None and credit.is_pushed:

@@ -71,7 +71,7 @@ class Port:
         self._passed: dict[int, int] = {}
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
-        self.may_refuse = self.is_throttled = self._is_simple_send = self._is_simple_receive = False
+        self.may_refuse = self.is_throttled = self._is_simple_send = self.is_simple_receive = False
         self.look_at_profile()
 
     def look_at_profile(self) -> None:
@@ -82,7 +82,7 @@ class Port:
         self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
         self._is_simple_send = not (may_delay or profile.capacity or self.watch)
-        self._is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
+        self.is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
 
     # --- producers --------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Port:
             return []
         now: Nanos = self.env._now  # type: ignore[assignment]
         deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
-        if self._is_simple_receive:
+        if self.is_simple_receive:
             if queue.leases.due < self._leases.armed:
                 self._leases.show(queue.leases.due)
         else:
@@ -249,12 +249,17 @@ class Port:
         if self.watch is not None:
             self.watch()
 
+    def remind(self) -> None:
+        """A lease has begun: the alarm must ring when it ends."""
+        if self.queue.leases.due < self._leases.armed:
+            self._leases.show(self.queue.leases.due)
+
     def _after_receive(self, deliveries: list[Delivery]) -> None:
         queue = self.queue
         self._leases.show(queue.leases.due)
         if self._is_flawed:
             self._duplicate(deliveries)
-        if not self._is_simple_receive:
+        if not self.is_simple_receive:
             # Not this queue's receives: they have a turn, and a blocked group stays blocked.  Nobody at once: who has
             # been handed something has not begun yet.
             self._timers.show(min(queue.timers.due, queue.expiries.due))
@@ -302,7 +307,7 @@ class Port:
         if queue.waiting and queue.visible or queue.waits.due <= now:
             self._arm_turn()  # before anybody begins: who else waits comes in this instant too
         credit, deliveries = served
-        if not self._is_simple_receive:
+        if not self.is_simple_receive:
             self._after_receive(deliveries)
         elif queue.leases.due < self._leases.armed:
             self._leases.show(queue.leases.due)

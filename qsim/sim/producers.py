@@ -78,6 +78,9 @@ class Maker:
         self._flush_at: Nanos = 0
         self._room_at: Nanos = NEVER
         self._base = self.index << NUMBER_BITS
+        self._rows = world.journal.rows
+        self._env = world.env
+        self._to = plan.to
         message = plan.message
         self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
         self._size = message.size
@@ -98,17 +101,18 @@ class Maker:
 
     def _arrive(self, _event: Any) -> None:
         """An arrival.  What comes next at this very instant is armed first; what nothing comes before needs no alarm."""
-        env, heap = self.world.env, self.world.env._queue
+        env, heap, next_arrival = self.world.env, self.world.env._queue, self._next_arrival
         if self.world.is_over:
             return
         for _ in range(AT_ONCE):
-            self.due = following = self._next_arrival()
+            following = next_arrival()
             is_tie = following is not None and following <= env._now
             if is_tie:
                 self._arm(following)
             if not self.is_paused:
                 self.offer()
             if following is None or is_tie:
+                self.due = following
                 return
             if heap[0][0] <= following or self._budget is not None:
                 break
@@ -136,10 +140,9 @@ class Maker:
         if self._budget is not None:
             self._spend()
         number = self._base | k
-        now = self.world.env._now
         if self._is_plain and not self.held:
-            rows = self.world.journal.rows
-            rows += _pack(now, number, NOBODY, 1, self.plan.to, _SENT, 0, -1)
+            rows = self._rows
+            rows += _pack(self._env._now, number, -1, 1, self._to, _SENT, 0, -1)
             if self.port.send(number, 0, None, None, self._ttl, self._size) is _BLOCKED:
                 self._hold(Letter(k, number, (0, None, None, self._ttl, self._size, None), 1), _BLOCKED)
             return

@@ -14,6 +14,7 @@ from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
+from qsim.sim.luck import Attempt
 from qsim.sim.port import Port
 from qsim.sim.slots import BEGIN, WORK
 from qsim.sim.world import World
@@ -29,6 +30,8 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         return False
     if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch:
         return False
+    if any(other is not consumer and set(other.sources) & set(consumer.sources) for other in plan.consumers):
+        return False  # their starts are not ours, but the broker counts both
     return not (
         consumer.failures.crash
         or _is_limited(plan, consumer)
@@ -85,15 +88,17 @@ class QuickMember:
         self.port: Port = crew.ports[0]
         self.is_alive = False
         self._queue = self.port.queue
+        self._index = self._queue.index
         self._env = world.env
         self._rows = world.journal.rows
-        self._attempt = world.luck.attempt
+        self._heap: list[Any] = world.env._queue
+        self._luck = world.luck.attempt
         self._plan = crew.plan
         self._poll = crew.plan.poll
         self._delivery: Any = None
         self._credit: Credit | None = None
-        self._turn = 1
-        self._fate = self._jitter = 0.0
+        self._attempt: Attempt = (0, 0.0, 0.0, 0.0)
+        self._has_no_timeout = self._poll.visibility_timeout is None
         self._alarm = Alarm(world.env, world.slots.work(crew.plan.index, number, 0, WORK), self._finish)
 
     def rise(self) -> None:
@@ -113,34 +118,52 @@ class QuickMember:
         return port
 
     def _ask(self) -> None:
-        poll = self._poll
-        deliveries = self.port.hand_out(self.client, 1, poll.visibility_timeout)
+        """Receive: what ``Port.hand_out`` does, where nothing but the queue has a say."""
+        queue, env = self._queue, self._env
+        now: Any = env._now
+        if not (self.port.is_simple_receive and queue.picks_the_first and self._has_no_timeout):
+            self._ask_port()
+        elif not queue.visible or queue.waiting or self._heap[0][0] <= now:
+            self._wait()
+        elif (delivery := queue.hand_out_first(now, self.client)) is not None:
+            self.port.remind()
+            self._begin(delivery)
+        else:
+            self._wait()
+
+    def _ask_port(self) -> None:
+        deliveries = self.port.hand_out(self.client, 1, self._poll.visibility_timeout)
         if deliveries:
             self._begin(deliveries[0])
-        elif self._credit is not None and poll.wait is None and self._queue.is_safe:
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        poll = self._poll
+        if self._credit is not None and poll.wait is None and self._queue.is_safe:
             self.port.wait_again(self._credit)
         else:
             self._credit = self.port.wait(self, self.client, 1, poll.visibility_timeout, poll.wait)
 
     def _begin(self, delivery: Delivery) -> None:
-        number = delivery[0].number
         # Every delivery is begun, and no message comes here from another queue: the broker's count is ours.
-        self._turn = turn = delivery[2]
-        self._plan = plan = self.crew.plan
-        service, self._fate, _, self._jitter = self._attempt(plan, number, turn)
         self._delivery = delivery
-        self._alarm.at(self._env._now + service)  # type: ignore[arg-type]
+        self._plan = plan = self.crew.plan
+        self._attempt = attempt = self._luck(plan, delivery[0].number, delivery[2])
+        self._alarm.at(self._env._now + attempt[0])  # type: ignore[arg-type]
 
     def _finish(self, _event: Any) -> None:
         """The end of the work: effect and ack, or an error."""
-        delivery = self._delivery
+        delivery, plan, poison, rows = self._delivery, self._plan, self.world.poison, self._rows
         number = delivery[0].number
-        plan, poison = self._plan, self.world.poison
-        rows = self._rows
-        if self._fate < plan.failures.error or (poison and number in poison):
-            rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _ERRED, 0, -1)
-            give_back(plan, self.port, delivery, self._jitter)
+        now: Any = self._env._now
+        if self._attempt[1] < plan.failures.error or (poison and number in poison):
+            rows += _pack(now, number, self.client, delivery[2], self._index, _ERRED, 0, -1)
+            give_back(plan, self.port, delivery, self._attempt[3])
         else:
-            rows += _pack(self._env._now, number, self.client, self._turn, self._queue.index, _EFFECT, 0, -1)
-            self.port.ack(delivery)
+            rows += _pack(now, number, self.client, delivery[2], self._index, _EFFECT, 0, -1)
+            self._queue.ack(now, delivery)
+            port = self.port
+            if self._queue.waiting or port.blocked or port.watch is not None:
+                port.after()
         self._ask()
