@@ -169,3 +169,15 @@ def test_a_message_may_be_in_a_queue_twice():
     for time in visible.times.tolist():
         assert (age.at(time + 1) > 0) == (visible.at(time + 1) > 0)
     qsim.expect(run).little_law("jobs", within="5%")
+
+
+def test_the_end_of_every_series_is_the_end_of_its_history(run):
+    from qsim.metrics.ends import AT_END
+
+    numbers = run.numbers
+    for name, kind in numbers.names.kinds.items():
+        for metric in (metric for of, metric in AT_END if of == kind):
+            reference = parse(f"{name}.{metric}")
+            assert numbers.exact(reference) == pytest.approx(numbers.function(reference).at(run.recording.ended)), (
+                reference
+            )
