@@ -12,6 +12,8 @@ nanoseconds inside; what leaves for people (``Numbers.value``, frames, series) i
     counters  every counter as rows, or as moments
     numbers   references answered
     frames    pandas tables
+    life      one message's story, its leases as bars
+    naming    api:351, worker-3
 """
 
 from __future__ import annotations
