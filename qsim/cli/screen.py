@@ -138,7 +138,7 @@ def _queues(outcome: Outcome) -> Iterator[str]:
     names = [queue.name for queue in outcome.plan.queues]
     lines = table([["queue", *_QUEUE], *_rows(outcome, names, _QUEUE)])
     yield colour(lines[0], "bold")
-    indent = " " * (max(len("queue"), *map(len, names)) + 3)
+    indent = " " * (min(max(len("queue"), *map(len, names)), 24) + 3)
     height = 2 if outcome.wanted > 1 else 1
     for i, name in enumerate(names):
         yield from lines[1 + height * i : 1 + height * (i + 1)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from qsim.cli.app import run
 
 ROOT = Path(__file__).parents[2]
 QSIM = [sys.executable, "-m", "qsim"]
@@ -72,13 +76,33 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def qsim(here: Path) -> Ask:
-    """``qsim("run", "small.yaml")``: exit code, stdout, stderr."""
+def qsim(here: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """``qsim("run", "small.yaml")``: exit code, stdout, stderr.  With variables of the environment it is a process of
+    its own, else it runs here, which is quicker."""
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def ask(*arguments: str, **more: str) -> Answer:
-        done = subprocess.run(
-            [*QSIM, *arguments], cwd=here, env=environment(**more), capture_output=True, timeout=120, check=False
-        )
-        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return _apart(here, arguments, more) if more else _inside(arguments)
 
     return ask
+
+
+@pytest.fixture
+def qsim_apart(here: Path) -> Ask:
+    """The same in a process of its own."""
+    return lambda *arguments, **more: _apart(here, arguments, more)
+
+
+def _apart(here: Path, arguments: tuple[str, ...], more: dict[str, str]) -> Answer:
+    done = subprocess.run(
+        [*QSIM, *arguments], cwd=here, env=environment(**more), capture_output=True, timeout=120, check=False
+    )
+    return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _inside(arguments: tuple[str, ...]) -> Answer:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(list(arguments))
+    return Answer(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]

@@ -35,8 +35,12 @@ def test_no_command_is_a_question_for_help(qsim):
     assert qsim().out == qsim("--help").out
 
 
-def test_version(qsim):
-    assert qsim("--version").out.split()[0] == "qsim"
+def test_version(qsim_apart):
+    assert qsim_apart("--version").out.split()[0] == "qsim"
+
+
+def test_the_exit_code_is_that_of_the_process(qsim_apart):
+    assert [qsim_apart("run", f"{name}.yaml").code for name in ("small", "returns", "nowhere")] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,13 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_run(qsim, here):
     answer = qsim("run", "small.yaml", "--out", "taken/x")
     assert answer.code == 2 and answer.out == "" and "taken" in answer.err
     assert qsim("run", "small.yaml", "--csv", "nowhere/x.csv").code == 2
+
+
+def test_long_names_still_fit(qsim, here):
+    name = "orders-of-the-whole-of-europe-and-its-dead-letters"
+    scenario = here / "small.yaml"
+    scenario.write_text(scenario.read_text().replace("jobs", name).replace("worker", f"workers-{name}"))
+    answer = qsim("run", "small.yaml", "--metric", f"{name}.wait p95")
+    assert answer.code == 0
+    tables = [line for line in answer.lines if line.startswith((" queue", " orders-", " workers", " consumer"))]
+    assert max(map(len, tables[:4])) <= 80

@@ -47,7 +47,7 @@ def test_no_colour_in_a_pipe_nor_where_it_is_not_wanted(qsim, here):
 def test_a_bar_on_a_terminal_and_only_there(qsim, here):
     long = ("run", "backlog-growth", "--quiet")
     assert "messages" in _on_a_terminal(here, *long)
-    assert qsim(*long).err == ""
+    assert qsim(*long, TERM="xterm").err == ""
 
 
 def test_ascii_where_the_terminal_has_nothing_else(qsim):
