@@ -476,9 +476,9 @@ class Queue:
 
     # --- settle -------------------------------------------------------------------------------------------------------------
 
-    def ack(self, now: Nanos, delivery: Delivery) -> Cause:
+    def ack(self, now: Nanos, delivery: Delivery, together: int = -1) -> Cause:
         """Delete a message.  NONE: done.  Of a lost lease: what the profile says of it, a STALE row where nothing
-        was done."""
+        was done.  ``together``: how many acks this call makes at once, -1 if it is alone."""
         message, receipt, attempt, client = delivery
         if message.receipt != receipt or message.place is not _LEASED:
             return self._ack_late(now, delivery)
@@ -495,7 +495,7 @@ class Queue:
             self.groups.release(message)
             self.groups.forget(message)
         rows = self._rows
-        rows += _pack(now, message.number, client, attempt, self.index, _ACKED, _LEASED, -1)
+        rows += _pack(now, message.number, client, attempt, self.index, _ACKED, _LEASED, together)
         return _NONE
 
     def _ack_late(self, now: Nanos, delivery: Delivery) -> Cause:

@@ -325,7 +325,7 @@ def _once(numbers: Numbers, reference: Reference) -> Number | None:
         return queues.drained_at(visible, start, min(end, numbers.recording.ended + 1))
     firing = _firing(numbers.ledger, item, None)
     times = firing.times[(firing.values > 0) & (firing.times >= start) & (firing.times < end)]
-    return int(times[0]) if len(times) else float("inf")
+    return int(times[0]) if len(times) else None
 
 
 _ANSWERS: dict[str, Callable[[Numbers, Reference], Number | None]] = {

@@ -7,7 +7,7 @@ They know the port and luck, no rule of a broker.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from heapq import heappop, heappush
@@ -383,13 +383,14 @@ class AckBatch:
         """One call a queue, as far as there are tokens."""
         now, turns = self._member.world.now, self._member.crew.turns
         waiting, self.waiting = self.waiting, []
+        together = Counter(port.queue.index for port, _ in waiting)
         for port, delivery in waiting:
             token_at = port.delete_token(self._member.client, -1)
             if token_at > now:
                 self.waiting.append((port, delivery))
                 self._due = token_at
                 self._alarm.show(token_at)
-            elif port.ack_quietly(delivery) is Cause.NONE:
+            elif port.ack_quietly(delivery, together[port.queue.index]) is Cause.NONE:
                 turns.pop(delivery.message.number, None)
         self._member.leave_if_done()
 

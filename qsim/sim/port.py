@@ -198,9 +198,9 @@ class Port:
             self.after()
         return answer
 
-    def ack_quietly(self, delivery: Delivery) -> Cause:
-        """The same where more follows at this instant: nobody is served before it."""
-        answer = self.queue.ack(self.now, delivery)
+    def ack_quietly(self, delivery: Delivery, together: int = -1) -> Cause:
+        """One of several acks at this instant (``together``: in one call): nobody is served before the last."""
+        answer = self.queue.ack(self.now, delivery, together)
         self.after(at_once=False)
         return answer
 
