@@ -6,7 +6,7 @@ change as a variant's, made to the scenario as it is at that moment; of the resu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from qsim.scenario import model, plan, shape
 from qsim.scenario.paths import changed, part, split
 from qsim.scenario.problems import ScenarioError
-from qsim.scenario.resolve import Resolver, buffers
+from qsim.scenario.resolve import Resolver
 from qsim.scenario.source import Document, Path
 
 SETTABLE = {
@@ -93,16 +93,9 @@ def checked(document: Document) -> model.Scenario:
 def with_most(consumers: tuple[plan.ConsumerPlan, ...], controls: tuple[plan.Control, ...]) -> tuple[
     plan.ConsumerPlan, ...
 ]:  # fmt: skip
-    """The greatest count that the timeline sets, and whether a prefetch that it sets makes messages wait."""
-    sets = [action for control in controls for action in control.actions if isinstance(action, plan.Set)]
-    return tuple(_with_sets(consumer, [s for s in sets if s.index == consumer.index]) for consumer in consumers)
-
-
-def _with_sets(consumer: plan.ConsumerPlan, sets: list[plan.Set]) -> plan.ConsumerPlan:
-    counts = list(_values(sets, "count"))
-    waits = (buffers(None, prefetch, consumer.concurrency) for prefetch in _values(sets, "prefetch"))
-    return replace(consumer, most=max([consumer.count, *counts]), buffers=consumer.buffers or any(waits))
-
-
-def _values(sets: list[plan.Set], what: str) -> Iterator[int]:
-    return (s.value for s in sets if s.what == what)
+    """The greatest count that the timeline sets."""
+    sets = [a for control in controls for a in control.actions if isinstance(a, plan.Set) and a.what == "count"]
+    return tuple(
+        replace(consumer, most=max([consumer.count, *(s.value for s in sets if s.index == consumer.index)]))
+        for consumer in consumers
+    )

@@ -331,7 +331,7 @@ class Resolver:
             remember=remember,
             failures=self.failures(consumer.failures or model.Failures()),
             retry=_optional(consumer.retry, retry),
-            buffers=buffers(asks, push, consumer.concurrency),
+            buffers=buffers(asks),
             ack_batch=_optional((consumer.client or model.ClientKeys()).ack_batch, lambda b: (b.size, b.wait)),
         )
 
@@ -384,9 +384,10 @@ def poll(given: model.Poll, profile: Profile, queues: int) -> plan.Poll:
     # No SQS call spans queues: with several, each is asked again after `every`.
     spans = queues < 2 or profile.max_wait is None
     every = given.every if given.every is not None or spans else SECOND
+    wait = profile.default_wait if given.wait is None else given.wait
     return plan.Poll(
         batch=given.batch or profile.poll_batch,
-        wait=profile.default_wait if given.wait is None else given.wait,
+        wait=wait if spans else 0,
         every=every,
         visibility_timeout=given.visibility_timeout,
     )
@@ -401,11 +402,10 @@ def heartbeat(given: model.Heartbeat, profile: Profile, asks: plan.Poll | None) 
     return None if extend_to is None else plan.Heartbeat(given.every, extend_to, give_up)
 
 
-def buffers(poll: plan.Poll | None, prefetch: int | None, concurrency: int) -> bool:
-    """Whether a delivery may wait at the consumer before its work begins."""
-    if prefetch is not None:
-        return prefetch == 0 or prefetch > concurrency
-    return poll is not None and poll.batch > 1
+def buffers(poll: plan.Poll | None) -> bool:
+    """Whether a delivery may wait at the consumer before its work begins.  Pushed ones may, whatever the prefetch: a
+    lease that ends, or an ack on receive, makes room for the next while the work goes on."""
+    return poll is None or poll.batch > 1
 
 
 def _alert(name: str, alert: model.Alert) -> plan.AlertPlan:
@@ -442,7 +442,7 @@ PREDICATES = ("is_", "above", "below", "at_least", "at_most", "between", "grows_
 
 def expectation(expect: model.Expect) -> plan.Expectation:
     that = _optional(expect.that, reference.parse)
-    predicate = next(name for name in (*CLAIMS, *PREDICATES) if getattr(expect, name) is not None)
+    predicate = next((name for name in (*CLAIMS, *PREDICATES) if getattr(expect, name) is not None), "is")
     value = _claim(getattr(expect, predicate)) if that is None else _predicate(expect, predicate, that)
     name = {"is_": "is", "of": "within"}.get(predicate, predicate)
     text = expect.that or name

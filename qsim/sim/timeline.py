@@ -46,9 +46,9 @@ def control(cast: Cast, index: int, entry: Control) -> Generator[Event, Any, Non
     if entry.length is None:
         return
     yield alarm.at(max(world.now, entry.at + entry.length))
+    world.journal.write(world.now, -1, index, 0, -1, Kind.CONTROL_END)
     for action in reversed(entry.actions):
         DO[type(action)](cast, action, False)
-    world.journal.write(world.now, -1, index, 0, -1, Kind.CONTROL_END)
 
 
 def redrive(cast: Cast, alarm: Alarm, action: Redrive) -> Generator[Event, Any, None]:
@@ -96,9 +96,8 @@ def _fix_poison(cast: Cast, action: FixPoison, begins: bool) -> None:
         return
     world.journal.write(world.now, -1, NOBODY, 0, -1 if action.queue is None else action.queue, Kind.HEALED)
     targets = {maker.index: maker.plan.to for makers in cast.makers for maker in makers}
-    world.poison = {
-        number for number in world.poison if action.queue is not None and targets[number >> NUMBER_BITS] != action.queue
-    }
+    healed = {number for number in world.poison if action.queue in (None, targets[number >> NUMBER_BITS])}
+    world.poison -= healed  # the set itself: everybody looks at it
 
 
 def _set(cast: Cast, action: Set, begins: bool) -> None:

@@ -143,7 +143,7 @@ consumers: {c: {from: [a, b], service: 1s}}
 
 @pytest.mark.parametrize(
     ("consumer", "waits"),
-    [("push: {prefetch: 1}", False), ("push: {prefetch: 2}", True), ("push: {prefetch: 2}, concurrency: 2", False),
+    [("push: {prefetch: 1}", True), ("push: {prefetch: 2}", True), ("push: {prefetch: 2}, concurrency: 2", True),
      ("push: {prefetch: unlimited}", True), ("poll: {batch: 2}", True), ("poll: {batch: 1}", False)],
 )  # fmt: skip
 def test_where_a_message_may_wait_at_its_consumer(consumer, waits):
