@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qsim.cli.ends import Exit
 from qsim.cli.table import table
-from qsim.cli.terminal import WIDTH, out
+from qsim.cli.terminal import WIDTH, clean, out
 
 _LESSONS = len("lesson-01 07")
 
@@ -32,7 +32,7 @@ def examples() -> Iterator[tuple[str, str, list[str]]]:
             data = read_file(path, path.name).data
         except ScenarioError:
             continue
-        yield name, str(data.get("title") or ""), [str(tag) for tag in data.get("tags") or ()]
+        yield name, clean(str(data.get("title") or "")), [str(tag) for tag in data.get("tags") or ()]
 
 
 def _lessons(tags: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from qsim.claims.verdicts import PASS, Verdict
 from qsim.claims.words import say
 from qsim.cli.table import hanging, table
-from qsim.cli.terminal import WIDTH, colour, sparkline
+from qsim.cli.terminal import WIDTH, clean, colour, sparkline
 from qsim.cli.together import Estimate, Outcome
 from qsim.metrics.numbers import Numbers, series
 from qsim.scenario.codes import CODES
@@ -274,7 +274,7 @@ _HEADS = ("", "What happened", "Because", "Try", "See")
 
 def _within(lines: Iterable[str]) -> Iterator[str]:
     """Lines within the width; a command to copy stays whole."""
-    for line in lines:
+    for line in map(clean, lines):
         if len(line) <= WIDTH or "qsim trace" in line:
             yield line
         else:

@@ -60,7 +60,14 @@ def for_encoding(text: str, encoding: str) -> str:
         return told.encode(encoding, "replace").decode(encoding)
 
 
-def _write(stream: TextIO, text: str) -> None:
+def clean(text: str) -> str:
+    """Text out of a file, without what would move a terminal's cursor, or worse."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed before we began
+        return
     try:
         stream.write(for_encoding(text, stream.encoding or "utf-8"))
         stream.flush()

@@ -123,3 +123,16 @@ def test_a_bug_of_ours_is_a_paragraph_and_exit_4(here):
     assert said.stderr.startswith("qsim: this is a bug of ours, not of your scenario (KeyError: 'oops')")
     assert "Traceback" not in said.stderr
     assert "Traceback" in ask(QSIM_DEBUG="1").stderr
+
+
+def test_what_a_file_says_cannot_steer_the_terminal(qsim, here):
+    scenario = here / "returns.yaml"
+    scenario.write_text(scenario.read_text().replace("the lease ended before", r"\e[2Jthe lease \u202E ended before"))
+    answer = qsim("run", "returns.yaml")
+    assert answer.code == 1 and "the lease   ended before" in answer.out
+    assert "\x1b" not in answer.out
+
+
+def test_closed_streams_are_no_trouble(here):
+    command = " ".join([*QSIM, "run", "small.yaml", ">&-", "2>&-"])
+    assert subprocess.run(["bash", "-c", command], cwd=here, env=environment(), check=False).returncode == 0
