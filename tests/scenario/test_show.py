@@ -97,7 +97,7 @@ def test_every_default_has_its_origin():
     assert "visibility_timeout: 30s # profile sqs-fifo, SQS-10" in shown
     assert "dedup_window: 5m # profile sqs-fifo, SQS-6" in shown
     assert "send_limit: 300/s # profile sqs-fifo, SQS-35" in shown
-    assert "wait: 20s # ours" in shown
+    assert "wait: 0 # ours" in shown  # no SQS call spans queues
     assert "arrivals: poisson # format default" in shown
     assert "jitter: none # ours" in shown
     assert "# stop: 10m # when the run ends" in shown

@@ -95,6 +95,8 @@ def lives_are_whole(drawn, rows):
 
 def leases_end_on_time(run, rows):
     """A lease that nobody settles ends at its deadline: not before, not after, not never."""
+    if any(queue.imperfections.lose_reply for queue in run.plan.queues):
+        return  # two copies of one identity: the rows do not say whose lease it was
     ends = {}
     for time, message, _, _, queue, kind, cause, other in rows:
         copy = queue, message
@@ -107,9 +109,8 @@ def leases_end_on_time(run, rows):
             is_coarse = end is not None and end % MILLISECOND == 0 == time % MILLISECOND
             assert kind != Kind.LEASE_ENDED or not is_coarse or end == time, f"a lease until {end} ended at {time}"
             assert end is None or time <= end + MILLISECOND, f"message {message} held until {end}, {Kind(kind).name} at {time}"
-    if all(q.imperfections.lose_reply == 0 for q in run.plan.queues):
-        late = [copy for copy, end in ends.items() if end is not None and end + MILLISECOND < run.ended]
-        assert not late, f"leases of {late} never ended"
+    late = [copy for copy, end in ends.items() if end is not None and end + MILLISECOND < run.ended]
+    assert not late, f"leases of {late} never ended"
 
 
 def the_least_slot_comes_first(drawn, rows):
