@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def _counts(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:
 
 def _data(verdict: Verdict) -> dict[str, Any]:
     told = {"step": verdict.step, "expected": verdict.expected, "got": verdict.got, "rule": verdict.rule}
-    return {"name": verdict.name, "verdict": str(verdict.outcome)} | {k: v for k, v in told.items() if v is not None}
+    known = {key: value for key, value in told.items() if value is not None}
+    plain: dict[str, Any] = json.loads(json.dumps(known, default=float))  # the decimals of the file as numbers
+    return {"name": verdict.name, "verdict": str(verdict.outcome)} | plain
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:

@@ -140,6 +140,17 @@ def test_many_traces_are_a_line_each_and_a_sum(tmp_path):
     assert told["traces"][2]["step"] == 4
 
 
+def test_the_decimals_of_a_file_are_numbers_for_machines():
+    verdict = replay(
+        trace(
+            step(0, "receive", {"pending": "r1"}, queue="q", wait=2, call="r1"),
+            step(3, "await", {"messages": [], "returned_at_about": 1.0}, call="r1"),
+        )
+    )
+    assert 'expected {"messages": [], "returned_at_about": 1.0} got {"messages": [], "returned_at_about": 2.0}' in str(verdict)
+    assert json.loads(json.dumps(data([verdict])))["traces"][0]["expected"]["returned_at_about"] == 1.0
+
+
 # --- the clock and the handles --------------------------------------------------------------------------------------
 
 
