@@ -24,6 +24,14 @@ class Bucket:
         self._full_at = max(self._full_at, now * self._rate) + SECOND
         return Cause.NONE
 
+    def reserve(self, now: Nanos) -> Nanos:
+        """Take the next token that is not spoken for; from when on it may be used."""
+        if self._rate is None:
+            return now
+        time = self.next_token(now)
+        self._full_at = max(self._full_at, time * self._rate) + SECOND
+        return time
+
     def next_token(self, now: Nanos) -> Nanos:
         """The first moment from now at which a token is there."""
         if self._rate is None:

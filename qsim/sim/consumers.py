@@ -361,6 +361,8 @@ class AckBatch:
         self.waiting: list[tuple[Port, Delivery]] = []
         self._member = member
         self._due: Nanos = 0
+        self._tokens: dict[Port, Nanos] = {}
+        """When what waits may go, where a token is spoken for."""
         slot = member.world.slots.work(member.crew.plan.index, member.number, 0, ACKS)
         self._alarm = Reminder(member.world.env, slot, self._ring)
 
@@ -379,19 +381,25 @@ class AckBatch:
             self._flush()
         return self._due if self.waiting else 1 << 62
 
+    def _token(self, port: Port) -> Nanos:
+        if port not in self._tokens:
+            self._tokens[port] = port.delete_token(self._member.client, -1)
+        return self._tokens[port]
+
     def _flush(self) -> None:
         """One call a queue, as far as there are tokens."""
         now, turns = self._member.world.now, self._member.crew.turns
         waiting, self.waiting = self.waiting, []
         together = Counter(port.queue.index for port, _ in waiting)
         for port, delivery in waiting:
-            token_at = port.delete_token(self._member.client, -1)
+            token_at = self._token(port)
             if token_at > now:
                 self.waiting.append((port, delivery))
                 self._due = token_at
                 self._alarm.show(token_at)
             elif port.ack_quietly(delivery, together[port.queue.index]) is Cause.NONE:
                 turns.pop(delivery.message.number, None)
+        self._tokens = {port: self._tokens[port] for port, _ in self.waiting}
         self._member.leave_if_done()
 
 
@@ -548,7 +556,7 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
                     continue
                 if not desk.take_effect(plan, number, dies):
                     continue
-            while port.is_throttled and (token_at := desk.token(port, delivery)) > env._now:
+            if port.is_throttled and (token_at := desk.token(port, delivery)) > env._now:
                 yield desk.alarm.at(token_at)
             desk.settle(port, delivery)
         except Interrupt:

@@ -70,6 +70,7 @@ class Port:
         self._turn_armed = False
         self._passed: dict[int, int] = {}
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
+        self._last_token: Nanos = 0
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
         self.may_refuse = self.is_throttled = self._is_simple_send = self.is_simple_receive = False
         self.look_at_profile()
@@ -182,15 +183,14 @@ class Port:
         return credit
 
     def delete_token(self, client: int, batch: Nanos) -> Nanos:
-        """When a delete may be called: now (and the token is taken), or later.  Deletes of one client at one instant
-        of what came in one receive are one call."""
-        bucket, now = self.queue.deletes, self.now
-        if self.queue.profile.throttle is None or (call := (now, client, batch)) == self._last_delete:
+        """From when on a delete may be called; its token is spoken for.  Deletes of one client at one instant of what
+        came in one receive are one call."""
+        now = self.now
+        if self.queue.profile.throttle is None:
             return now
-        if bucket.take(now):
-            return bucket.next_token(now)
-        self._last_delete = call
-        return now
+        if (call := (now, client, batch)) != self._last_delete:
+            self._last_delete, self._last_token = call, self.queue.deletes.reserve(now)
+        return self._last_token
 
     def ack(self, delivery: Delivery) -> Cause:
         answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
