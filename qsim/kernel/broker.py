@@ -14,8 +14,9 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
-from qsim.kernel.deadlines import NEVER
+from qsim.kernel.deadlines import FOREVER, NEVER
 from qsim.kernel.journal import Cause, Journal, Place
+from qsim.kernel.log import Log
 from qsim.kernel.message import Credit, Deliveries, Delivery, Message
 from qsim.kernel.profile import Profile
 from qsim.kernel.queue import Queue
@@ -50,8 +51,10 @@ class Broker:
         self.sessions = Sessions()
         self.next_number: Callable[[], int] = count(1).__next__
         self.queues = _Queues()
-        for index, (name, profile) in enumerate(queues.items()):
-            self.queues[name] = Queue(name, index, profile, self)
+        self.logs: dict[str, Log] = {}
+        """By the name of the queue that is their first group."""
+        for name, profile in queues.items():
+            self.add(name, profile)
         for queue in self.queues.values():
             if queue.profile.dlq is not None:
                 self.queues[queue.profile.dlq.queue]  # a LookupError now, not at the first dead letter
@@ -60,6 +63,16 @@ class Broker:
         self._message_numbers = count()
         self._made: list[tuple[Credit, Deliveries]] = []
         self._due: Nanos = NEVER
+
+    def add(self, name: str, profile: Profile) -> Queue:
+        """One more queue; the queue whose log it reads comes before it."""
+        queue = self.queues[name] = Queue(name, len(self.queues), profile, self)
+        if profile.is_log:
+            source = profile.reads or name
+            if source == name:
+                self.logs[name] = Log(profile.maxlen)
+            self.logs[source].join(queue)
+        return queue
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -257,7 +270,7 @@ class Broker:
         due = self._first_due()
         if self._due < due and any(queue.waiting and queue.visible for queue in self.queues.values()):
             due = self._due  # a receive that waits may be served late in that instant
-        return None if due >= NEVER else due
+        return None if due >= FOREVER else due
 
     def wake(self, now: Nanos) -> None:
         """Do all that is due up to and with ``now``, instant by instant."""
@@ -334,7 +347,8 @@ class Broker:
 
     def fingerprint(self, now: Nanos) -> Hashable:
         """The state without absolute time and without the numbers of receipts: equal ones behave alike from here on."""
-        return tuple(_print_of(queue, now) for queue in self.queues.values())
+        prints = tuple(_print_of(queue, now) for queue in self.queues.values())
+        return prints + tuple(log.fingerprint() for log in self.logs.values()) if self.logs else prints
 
     def _number(self, client: Client) -> int:
         if isinstance(client, int):

@@ -15,6 +15,8 @@ from typing import Any
 from qsim.units import Nanos
 
 NEVER: Nanos = 1 << 62
+FOREVER: Nanos = 1 << 61
+"""How long a lease without end lasts: it never ends in a run, yet is on the list of who holds what."""
 Entry = tuple[Nanos, int, Any]
 
 

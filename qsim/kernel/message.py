@@ -43,6 +43,8 @@ class Message:
     expires: Nanos | None = None
     retained_from: Nanos | None = None
     is_taken: bool = False
+    entry: int = 0
+    """The id of the log's entry that it is a copy of."""
 
     def __init__(self, number: int, queue: Queue, rank: int, entered: Nanos) -> None:
         self.number = number

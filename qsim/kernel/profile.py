@@ -21,6 +21,8 @@ class Order(IntEnum):
     LIFO = 2
     PRIORITY = 3
     """Level 0 first; fifo inside a level."""
+    ENDS = 4
+    """A list with two ends: level 0 enters at the left, level 1 at the right, where the next is taken (RED-1)."""
 
 
 class Grouping(IntEnum):
@@ -160,3 +162,13 @@ class Profile:
     """Bytes of all the messages of one call together (SQS-4)."""
     redrive_rate: int | None = None
     """Most messages a second that a redrive moves."""
+    is_log: bool = False
+    """A group of readers of an append-only log: ``kernel/log.py`` (RED-7)."""
+    reads: str | None = None
+    """The queue whose log it reads; None: its own."""
+    maxlen: int | None = None
+    """Entries that its log keeps at most: the oldest go, be they pending (RED-6)."""
+    min_idle: Nanos | None = None
+    """How long a pending entry has to be left alone before consumers claim it, unless they say otherwise (RED-10)."""
+    can_nack: bool = True
+    """Whether a client can give a message back by a call (RED-3, RED-13)."""

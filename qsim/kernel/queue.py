@@ -9,11 +9,11 @@ A message is in exactly one place: ready, delayed, leased or deferred; or it is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from qsim.kernel.deadlines import Deadlines, Entry
+from qsim.kernel.deadlines import FOREVER, Deadlines, Entry
 from qsim.kernel.journal import NOBODY, ROW, Cause, Kind, Place
 from qsim.kernel.message import Credit, Delivery, Message
 from qsim.kernel.profile import OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
@@ -102,11 +102,17 @@ class Queue:
         )
         self._timeout = profile.visibility_timeout
         self._lease_ms = -1 if self._timeout is None else _as_ms(self._timeout)
+        if self._timeout is None and profile.on_crash is OnCrash.KEEPS:
+            self._timeout = FOREVER  # only who knows what is leased can claim or reap it (RED-2, RED-10)
         self.is_plain = not (
             checks or profile.retention is not None or profile.delay or profile.capacity or profile.dead_letters_lazily
             or profile.max_batch is not None or profile.max_wait is not None or profile.in_flight_is_error
         )
         """No call is refused or moves other messages, and a send arms no deadline of its own accord."""
+
+    def feed(self, push: Callable[[Message], None]) -> None:
+        """What enters goes this way from now on: a group's queue is fed by its log."""
+        self.ready.push = self._push = push  # type: ignore[method-assign]
 
     @property
     def depth(self) -> int:
@@ -585,10 +591,26 @@ class Queue:
         if message.receipt != receipt or message.place is not _LEASED:
             return
         if self.profile.on_crash is OnCrash.LOSES:
-            self._unlease(message)
-            self._end(now, message, Kind.VANISHED, _LEASED)
+            self.lose(now, message)
         elif self.profile.on_crash is OnCrash.RETURNS or message.credit is not None:
             self._return(now, message, Kind.RETURNED)
+
+    def lose(self, now: Nanos, message: Message) -> None:
+        """The broker, or who held it, has lost it for good, wherever it is."""
+        place = message.place
+        if place is _LEASED:
+            self._unlease(message)
+        self._end(now, message, Kind.VANISHED, place)
+
+    def leased(self) -> Iterator[Message]:
+        """What is in flight and may come back by time or by claim, the longest leased first."""
+        return (entry[2] for entry in self.leases.live())
+
+    def give_again(self, now: Nanos, messages: list[Message], client: int, kind: Kind) -> list[Delivery]:
+        """Leased messages go to a client at once, whoever holds them: nobody else can have them in between (RED-10)."""
+        for message in messages:
+            self._return(now, message, kind)
+        return self.hand_out(now, client, len(messages)) if messages else []
 
     # --- what time does (or a driver by hand) ------------------------------------------------------------------------------
 

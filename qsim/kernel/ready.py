@@ -21,6 +21,9 @@ from qsim.kernel.profile import Grouping, Order, Profile
 
 _READY = Place.READY
 
+LEFT = -1
+"""The choice of who takes from the other end of a list."""
+
 
 class Fifo:
     """By rank.  New messages come in order of rank, so a deque does; returned ones wait in a heap beside it."""
@@ -202,6 +205,54 @@ class Lifo(Fifo):
         yield from (m for m in self._first if m.place is _READY)
         rest = [*self._line, *(entry[1] for entry in self._back)]
         yield from (m for m in sorted(rest, key=lambda m: -m.rank) if m.place is _READY)
+
+
+class Ends:
+    """A list as Redis has it: pushed at the left (level 0) or the right, taken from the right, or from the left
+    (``pop_at(LEFT)``).  Where a message stands is all its order: a returned one is pushed like any other."""
+
+    def __init__(self) -> None:
+        self._line: deque[Message] = deque()
+
+    def push(self, message: Message) -> None:
+        self._line.append(message) if message.level else self._line.appendleft(message)
+
+    put_back = push
+
+    def put_first(self, message: Message) -> None:
+        self._line.append(message)
+
+    def begin(self) -> None:
+        """A new receive: nothing to remember."""
+
+    def pop(self) -> Message | None:
+        return self.pop_at(0)
+
+    def candidates(self, most: int) -> list[Message]:
+        return list(islice(self, most))
+
+    def pop_at(self, choice: int) -> Message | None:
+        """The message with that number from the right; LEFT: the last one."""
+        line = deque(self)
+        if not line:
+            return None
+        message = line[max(choice, LEFT) if choice < len(line) else LEFT]
+        line.remove(message)
+        self._line = deque(reversed(line))
+        return message
+
+    def drop_oldest(self) -> Message | None:
+        return self.pop()
+
+    def front(self) -> Message | None:
+        return next(iter(self), None)
+
+    def fronts(self) -> Iterator[Message]:
+        return iter(self)
+
+    def __iter__(self) -> Iterator[Message]:
+        """From the right, in order of delivery."""
+        return (m for m in reversed(self._line) if m.place is _READY)
 
 
 class Levels:
@@ -393,7 +444,7 @@ class Groups:
         return None
 
 
-Lanes = Fifo | Lifo | Levels | Groups
+Lanes = Fifo | Lifo | Ends | Levels | Groups
 
 
 def lanes_for(profile: Profile) -> Lanes:
@@ -402,4 +453,7 @@ def lanes_for(profile: Profile) -> Lanes:
         return Groups(profile.look_ahead)
     if profile.order is Order.PRIORITY:
         return Levels(profile.levels)
-    return Lifo() if profile.order is Order.LIFO else Fifo()
+    return _PLAIN.get(profile.order, Fifo)()
+
+
+_PLAIN: dict[Order, type[Fifo] | type[Ends]] = {Order.LIFO: Lifo, Order.ENDS: Ends}
