@@ -248,6 +248,25 @@ def needs_later(reference: Reference, names: Names | None = None) -> bool:
     return metric_of(reference, names).later
 
 
+WATCHED = {
+    "queue": (
+        *("visible", "in_flight", "delayed", "deferred", "depth", "oldest_age", "wait", "latency", "origin_latency"),
+        *("accepted", "received", "acked", "nacked", "lease_expired", "redelivered", "dead_lettered", "moved_in"),
+        *("moved_out", "expired", "rejected", "dropped", "purged", "vanished", "duplicates_suppressed", "empty_receives"),
+    ),
+    "producer": ("rate", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way"),
+    "consumer": ("count", "busy", "utilization", "throughput", "effects", "stale_acks", "interrupted"),
+}
+"""What an alert can follow while a run goes on: these, without a label, and a series without a statistic."""
+
+
+def can_be_watched(reference: Reference, names: Names) -> bool:
+    """Whether an alert can follow this reference (a coming release follows the others: Q040)."""
+    known = reference.metric in WATCHED.get(names.kinds[reference.object], ())
+    is_now = reference.at is reference.from_ is reference.to is reference.label is None
+    return known and is_now and (type_of(reference) == PER_MESSAGE or reference.statistic is None)
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 _WORD = re.compile(r"\S+")

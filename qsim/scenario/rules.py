@@ -341,6 +341,8 @@ def _metric(context: Context, path: Path, text: str) -> reference.Reference | No
 def _alert(context: Context, path: Path, alert: model.Alert) -> None:
     if (when := _metric(context, (*path, "when"), alert.when)) is None:
         return
+    if not reference.can_be_watched(when, context.names):
+        context.say("Q040", f"an alert on '{alert.when}' is not supported yet", (*path, "when"))
     for key in ("above", "below"):
         if (value := getattr(alert, key)) is not None:
             if is_reference(value):

@@ -47,14 +47,6 @@ COUNTED: dict[str, Callable[[Row], bool]] = {
     "stale_acks": lambda row: row[5] == Kind.STALE,
     "interrupted": lambda row: row[5] == Kind.INTERRUPTED,
 }
-MEASURED = ("wait", "latency", "origin_latency")
-SEEN_AT_ONCE = ("visible", "in_flight", "delayed", "deferred", "depth", "oldest_age", "count", "busy", "utilization")
-
-
-def can_be_watched(reference: Reference) -> bool:
-    """Whether an alert can follow this reference."""
-    known = reference.metric in SEEN_AT_ONCE or reference.metric in COUNTED or reference.metric in MEASURED
-    return known and reference.label is None
 
 
 def is_series(reference: Reference) -> bool:
