@@ -28,7 +28,7 @@ _GOOD = (Cause.NONE, Cause.DUPLICATE_ID)
 _BLOCKED = Cause.BLOCKED
 _PASSING = (Cause.FULL, Cause.THROTTLED)
 """Refusals that may be over later: worth standing still for."""
-AT_ONCE = 1024
+AT_ONCE = 64
 """Arrivals that are sent without an event between, before the run looks up (memory, progress, an interrupt)."""
 
 

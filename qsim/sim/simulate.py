@@ -6,11 +6,13 @@ It knows how a run begins, goes on and ends; who acts in it stands in producers,
 from __future__ import annotations
 
 import gc
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop
-from typing import Any
 
 from simpy.core import Environment
 
@@ -58,9 +60,16 @@ class Keeper:
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         self.rows = 0
-        self.is_out_of_memory = False
+        self.is_out_of_memory = self.is_interrupted = False
         self._instant = -1
         self._since = 0
+
+    def check(self) -> None:
+        """Whether the run has to stop here."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+        if self.is_out_of_memory:
+            raise _OutOfMemory
 
     def __call__(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
@@ -107,9 +116,10 @@ def simulate(
     collecting = gc.isenabled()
     gc.disable()  # a run makes no cycles worth looking for; looking would cost a tenth
     try:
-        _go_on(world, end, keeper, cast, progress)
-        if plan.drain and end == plan.duration:
-            drained = _drain(world, end, keeper, cast, progress)
+        with _interruptible(keeper):
+            _go_on(world, end, keeper, cast, progress)
+            if plan.drain and end == plan.duration:
+                drained = _drain(world, end, keeper, cast, progress)
     except OutOfBudget:
         stopped = "max-messages"
     except KeyboardInterrupt:
@@ -130,6 +140,26 @@ def simulate(
 
 class _OutOfMemory(Exception):
     pass
+
+
+@contextmanager
+def _interruptible(keeper: Keeper) -> Iterator[None]:
+    """Ctrl-C ends the run between two events, where its books are in order; pressed again, at once."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def stop(_signal: int, _frame: object) -> None:
+        if keeper.is_interrupted:
+            raise KeyboardInterrupt
+        keeper.is_interrupted = True
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
@@ -184,8 +214,7 @@ def _go_on(
                 callback(event)
             if not event._ok and not event.defused:
                 raise event._value
-        if keeper.is_out_of_memory:
-            raise _OutOfMemory
+        keeper.check()
         if progress is not None and (now := time.perf_counter()) - told > 0.05:
             told = now
             progress(Progress(world.now, end, sum(m.k for entry in cast.makers for m in entry), keeper.rows))
@@ -207,8 +236,7 @@ def _drain(
             world.env._now = end  # type: ignore[assignment]
             return False
         step()
-        if keeper.is_out_of_memory:
-            raise _OutOfMemory
+        keeper.check()
     while heap[0][0] <= world.now:  # the rest of the last instant
         step()
     return True
