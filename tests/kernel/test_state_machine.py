@@ -306,15 +306,18 @@ class Machine(RuleBasedStateMachine):
             dlq = message.queue.profile.dlq
             if dlq is not None and dlq.max_receives is not None and message.number not in self.doubled:
                 assert delivery.attempt - message.carried <= dlq.max_receives
-            if message.queue.groups is not None:
-                for other in message.queue.messages():
-                    if other.group == message.group and other.place is Place.LEASED and message.place is Place.LEASED:
-                        assert id(other) in together or other.leased_at != message.leased_at
+        self.in_order_of_its_group([d for d in deliveries if d.message.receipt == d.receipt], together)
+
+    def in_order_of_its_group(self, deliveries, together) -> None:
+        """Of what is still held by these deliveries: the oldest first, and nothing beside an earlier receive's."""
         ranks: dict = {}
-        for delivery in deliveries:
-            if delivery.message.queue.groups is not None and delivery.message.place is Place.LEASED:
-                assert ranks.get(delivery.message.group, 0) < delivery.message.rank
-                ranks[delivery.message.group] = delivery.message.rank
+        for message in (d.message for d in deliveries if d.message.place is Place.LEASED):
+            if message.queue.groups is not None:
+                assert ranks.get(message.group, 0) < message.rank
+                ranks[message.group] = message.rank
+                for other in message.queue.messages():
+                    if other.group == message.group and other.place is Place.LEASED:
+                        assert id(other) in together
 
     @invariant()
     def what_waited_was_served_alike(self) -> None:
