@@ -239,5 +239,5 @@ def test_the_order_of_equal_deadlines_shows():
 
 def test_every_choice_of_a_profile_cites_a_rule():
     for name, rules in RULES.items():
-        assert all(rule.startswith(("SQS", "ours")) for rule in rules.values()), name
+        assert all(rule.startswith(("SQS", "RMQ", "RED", "AMQ", "ASB", "ours")) for rule in rules.values()), name
         assert PROFILES[name].name == name

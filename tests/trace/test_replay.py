@@ -95,7 +95,7 @@ def test_what_is_documented_wins_over_what_was_recorded():
 
 
 def test_a_broker_without_a_profile_is_not_covered():
-    assert str(replay(trace(send(0), broker="redis-stream"))) == "not covered story: no profile for redis-stream"
+    assert str(replay(trace(send(0), broker="fax"))) == "not covered story: no profile for fax"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_many_traces_are_a_line_each_and_a_sum(tmp_path):
     golden = Path(__file__).parent.parent / "golden" / "sqs"
     wrong = json.loads((golden / "delete_twice_ok.json").read_text())
     wrong["steps"][4]["result"]["ready"] = 1
-    other = {**wrong, "name": "other", "broker": "rabbitmq-classic"}
+    other = {**wrong, "name": "other", "broker": "fax"}
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "wrong.json").write_text(json.dumps(wrong))
     (tmp_path / "a" / "other.json").write_text(json.dumps(other))
@@ -128,7 +128,7 @@ def test_many_traces_are_a_line_each_and_a_sum(tmp_path):
     one, none = (f'{{"ready": {n}, "in_flight": 0, "delayed": 0}}' for n in (1, 0))
     assert report(verdicts).splitlines() == [
         "ok delete_twice_ok",
-        "not covered other: no profile for rabbitmq-classic",
+        "not covered other: no profile for fax",
         f"differs delete_twice_ok step 4: expected {one} got {none}",
         "1 ok, 1 differ, 1 not covered",
     ]
