@@ -43,6 +43,10 @@ class Message:
     expires: Nanos | None = None
     retained_from: Nanos | None = None
     is_taken: bool = False
+    redeliveries: int = 0
+    """How many clients that are gone may have handed it to an application: not those that are known not to (AMQ-19)."""
+    died_of: Cause = Cause.NONE
+    """Why the queue that it was moved from dead-lettered it."""
     entry: int = 0
     """The id of the log's entry that it is a copy of."""
 

@@ -31,6 +31,19 @@ class Grouping(IntEnum):
     NONE = 0
     BLOCKS = 1
     """While one of a group is leased, later receives skip the group (SQS-13)."""
+    STICKY = 2
+    """A group belongs to the consumer that got its first message, and does not block (AMQ-9)."""
+
+
+class Dispatch(IntEnum):
+    """Which of the consumers that are pushed to gets the next message."""
+
+    LONGEST_WAITING = 0
+    """Who was served goes to the end; who runs out of credit leaves the line (RMQ-7)."""
+    ROUND_ROBIN = 1
+    """Who was served is last of his priority; who is full is passed over and keeps his place (AMQ-6, AMQ-8)."""
+    FILL = 2
+    """The first one until he is full (AMQ-6)."""
 
 
 class ReturnsTo(IntEnum):
@@ -87,6 +100,8 @@ class Capacity:
     bytes: int | None = None
     when_full: Overflow = Overflow.REJECT
     counts_ready_only: bool = False
+    overshoots: bool = False
+    """Full is only who has reached his limit of bytes: the arrival before may go beyond it (AMQ-3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +187,16 @@ class Profile:
     """How long a pending entry has to be left alone before consumers claim it, unless they say otherwise (RED-10)."""
     can_nack: bool = True
     """Whether a client can give a message back by a call (RED-3, RED-13)."""
+    dispatch: Dispatch = Dispatch.LONGEST_WAITING
+    extends_window: bool = False
+    """What a client tells to be in the application's hands does not count against its prefetch (AMQ-7)."""
+    client_redelivers: bool = False
+    """The client redelivers, counts, and says what is poison (AMQ-16): ``dlq.max_receives`` is nothing to the queue."""
+    expire_sweep: Nanos | None = None
+    """Expired messages are noticed by a sweep so often, and when they would be handed out; None: at once (AMQ-22)."""
+    schedules: bool = False
+    """A delayed message is sent when it is due, to the tail, and its ttl begins then (AMQ-2)."""
+    is_persistent: bool = True
+    """What a message is that does not say (AMQ-1)."""
+    dead_letters_transient: bool = True
+    """Whether messages that are not persistent are dead-lettered too (AMQ-21)."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from qsim.kernel import dispatch
 from qsim.kernel.deadlines import FOREVER, Deadlines, Entry
-from qsim.kernel.journal import NOBODY, ROW, Cause, Kind, Place
+from qsim.kernel.journal import ALIKE, NOBODY, ROW, Cause, Kind, Place, ending
 from qsim.kernel.message import Credit, Delivery, Message
-from qsim.kernel.profile import OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
+from qsim.kernel.profile import Dispatch, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
 from qsim.kernel.ready import Groups, lanes_for
 from qsim.kernel.throttle import Bucket
 from qsim.units import MILLISECOND, Nanos
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from qsim.kernel.broker import Broker
 
 # Bound once: these stand in the path that every message takes.
-_pack = ROW.pack
+_pack, _pack_alike = ROW.pack, ALIKE.pack
 _READY, _DELAYED, _LEASED, _GONE, _DEFERRED = Place.READY, Place.DELAYED, Place.LEASED, Place.GONE, Place.DEFERRED
 _NONE = Cause.NONE
 _ACCEPTED, _RECEIVED, _ACKED = int(Kind.ACCEPTED), int(Kind.RECEIVED), int(Kind.ACKED)
@@ -35,6 +37,9 @@ _LONGEST = _MOST_MS * MILLISECOND
 
 ACK, NACK, EXTEND = 1, 2, 3
 """``other`` of a STALE row: which call it was."""
+
+DELIVERY_MODE, PERSISTENT = "JMSDeliveryMode", "PERSISTENT"
+"""The attribute by which a message says that it is not what its queue's messages are, and one of its values (AMQ-1)."""
 
 
 def _as_ms(timeout: Nanos) -> int:
@@ -47,6 +52,11 @@ def _expires_then(entry: Entry) -> bool:
     return message.expires == entry[0] and message.place is not _GONE
 
 
+def _has_expired_by(entry: Entry) -> bool:
+    message: Message = entry[2]
+    return message.expires is not None and message.expires <= entry[0] and message.place is not _GONE
+
+
 class Queue:
     """A named queue under a profile.  Clients and groups are numbers here; names are the Broker's business."""
 
@@ -57,11 +67,11 @@ class Queue:
         self.bytes = 0
         self.ready = lanes_for(profile)
         self._push = self.ready.push
-        self.waiting: deque[Credit] = deque()
+        self.waiting: deque[Credit] | dispatch.Consumers = deque()
         self.leases = Deadlines()
         self._lease_line = self.leases.line
         self.timers = Deadlines()
-        self.expiries = Deadlines(_expires_then)
+        self.expiries = Deadlines(_expires_then if profile.expire_sweep is None else _has_expired_by)
         self.waits = Deadlines()
         self.set_aside: dict[int, Message] = {}
         self._elders: list[tuple[Nanos, int, Message]] = []
@@ -70,6 +80,7 @@ class Queue:
         self.next_number = self._next = broker.next_number
         self._journal = broker.journal
         self._rows = broker.journal.rows
+        self._accepted = ending(NOBODY, 0, index, Kind.ACCEPTED, _READY)
         self._sessions = broker.sessions
         self._seen_ids: dict[Hashable, Nanos] = {}
         self._seen_order: deque[tuple[Nanos, Hashable]] = deque()
@@ -78,6 +89,9 @@ class Queue:
         self.is_safe = False
         """The driver's promise that no client dies and nobody purges: who holds what need not be remembered."""
         self.configure(profile)
+        if profile.dispatch is not Dispatch.LONGEST_WAITING:
+            self.waiting = dispatch.Consumers(profile)
+            self.serve = partial(dispatch.serve, self)  # type: ignore[method-assign]
 
     def configure(self, profile: Profile) -> None:
         """Take on a profile's settings.  What has begun stays as it was; the order of a queue cannot change."""
@@ -89,13 +103,13 @@ class Queue:
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
         self.tracks = profile.on_crash is not OnCrash.KEEPS and not self.is_safe
-        checks = profile.needs_group or limits or profile.max_size or profile.max_delay is not None
+        checks = profile.needs_group or limits or profile.max_size or profile.max_delay is not None or profile.schedules
         self.send = self._checked_send if checks or not profile.message_delay else self.enter
         """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
         accepted before; else why not."""
         self._most = profile.dlq.max_receives if profile.dlq is not None else None
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
-        self._most_at_return = None if profile.dead_letters_lazily else self._most
+        self._most_at_return = None if profile.dead_letters_lazily or profile.client_redelivers else self._most
         self._expires = profile.retention is not None
         self.picks_the_first = (
             self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
@@ -135,6 +149,8 @@ class Queue:
     ) -> Cause:
         if cause := self._refusal(now, group, delay, size, self.sends.take(now)):
             return self._refuse(now, number, cause)
+        if self.profile.schedules and delay and ttl is not None:
+            ttl += delay  # AMQ-2: it is sent when it is due
         return self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
 
     def send_batch(self, now: Nanos, entries: list[dict[str, Any]]) -> list[Cause]:
@@ -223,6 +239,19 @@ class Queue:
             self._shed(now, message)
         return _NONE
 
+    def enter_bare(self, now: Nanos, number: int, size: int) -> Cause:
+        """The same for what most sends are: no label and no delay, into a queue that ``is_plain``."""
+        message = Message(number, self, self._next(), now)
+        message.size = size
+        self.bytes += size
+        self.visible += 1
+        self._push(message)
+        rows = self._rows
+        rows += _pack_alike(now, number, self._accepted)
+        if len(rows) > 1048576:
+            self._journal.flush()
+        return _NONE
+
     def _is_duplicate(self, now: Nanos, group: Hashable, dedup: Hashable) -> bool:
         """SQS-6: remembered from the first accepted send, also after the message is gone."""
         order = self._seen_order
@@ -245,7 +274,12 @@ class Queue:
             ttl = retention if ttl is None else min(ttl, retention)
         if ttl is not None:
             message.expires = max(since + ttl, message.entered)  # a move may come after the end
-            self.expiries.add(message.expires, message.rank, message)
+            self._show_expiry(message, message.expires)
+
+    def _show_expiry(self, message: Message, noticed: Nanos) -> None:
+        """Where a sweep looks for what has expired, it is noticed then (AMQ-22)."""
+        sweep = self.profile.expire_sweep
+        self.expiries.add(noticed if sweep is None else -(-noticed // sweep) * sweep, message.rank, message)
 
     # --- capacity -----------------------------------------------------------------------------------------------------
 
@@ -256,7 +290,8 @@ class Queue:
             return False
         held = self.visible if capacity.counts_ready_only else self.depth
         too_many = capacity.messages is not None and held + 1 > capacity.messages
-        return too_many or (capacity.bytes is not None and self.bytes + size > capacity.bytes)
+        more = 1 if capacity.overshoots else size
+        return too_many or (capacity.bytes is not None and self.bytes + more > capacity.bytes)
 
     def _make_room(self, now: Nanos, size: int) -> Cause:
         assert self.profile.capacity is not None
@@ -356,7 +391,25 @@ class Queue:
     def hand_out_first(self, now: Nanos, client: int) -> Delivery | None:
         """What most receives are: one message, the first, under the queue's own timeout (``picks_the_first``)."""
         message = self.ready.pop()
-        return None if message is None else self._lease(now, message, client, None, None, 1)
+        if message is None:
+            return None
+        receipt = self._next()
+        message.receives = attempt = message.receives + 1
+        message.receipt = message.arm = receipt
+        message.place = _LEASED
+        message.client = client
+        message.leased_at = now
+        self.visible -= 1
+        self.in_flight += 1
+        delivery: Delivery = _delivery(Delivery, (message, receipt, attempt, client))
+        if self._timeout is not None:
+            message.lease_ends = ends = now + self._timeout
+            self.leases.add(ends, receipt, message)
+        if self.tracks:
+            self._sessions[client].held[receipt] = delivery
+        rows = self._rows
+        rows += _pack(now, message.number, client, attempt, self.index, _RECEIVED, 1, self._lease_ms)
+        return delivery
 
     def _pick(self, now: Nanos, limit: int, choice: int) -> list[Message]:
         """The messages that go next.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
@@ -550,7 +603,7 @@ class Queue:
             return Cause.NO_MESSAGE
         return Cause.RECEIVED_AGAIN if message.receipt != receipt else Cause.NOT_IN_FLIGHT
 
-    def reject(self, now: Nanos, delivery: Delivery) -> Cause:
+    def reject(self, now: Nanos, delivery: Delivery, why: Cause = Cause.REJECTED) -> Cause:
         """Refuse a message for good: dead-letter it, or drop it where there is no dead-letter queue."""
         message, receipt, _, _ = delivery
         if message.receipt != receipt or message.place is not _LEASED:
@@ -558,7 +611,7 @@ class Queue:
         client = message.client
         self._unlease(message)
         self._journal.write(now, message.number, client, delivery.attempt, self.index, Kind.NACKED, _LEASED)
-        self._dead_letter(now, message, Cause.REJECTED)
+        self._dead_letter(now, message, why)
         return _NONE
 
     def extend(self, now: Nanos, delivery: Delivery, timeout: Nanos) -> Cause:
@@ -593,6 +646,33 @@ class Queue:
         if self.profile.on_crash is OnCrash.LOSES:
             self.lose(now, message)
         elif self.profile.on_crash is OnCrash.RETURNS or message.credit is not None:
+            self.give_back(now, delivery, counts=True)
+
+    # --- what a client does that buffers and redelivers (kernel/client.py) ----------------------------------------------
+
+    def push_to(self, now: Nanos, message: Message, credit: Credit) -> Delivery:
+        """Lease a message to a consumer; settling renews its credit, but not one for a single message."""
+        return self._lease(now, message, credit.client, None, credit if credit.limit else None, 0)
+
+    def put_off(self, now: Nanos, delivery: Delivery, delay: Nanos) -> None:
+        """The client will hand it to the application again: here it stays in flight (AMQ-15)."""
+        message, _, attempt, client = delivery
+        self._journal.write(now, message.number, client, attempt, self.index, Kind.NACKED, _LEASED, _as_ms(delay))
+
+    def redeliver(self, now: Nanos, delivery: Delivery) -> Delivery:
+        """What was put off is with the application again: one more receive, in the same hands."""
+        message, receipt, _, client = delivery
+        attempt = message.receives = message.receives + 1
+        write, ms = self._journal.write, self._lease_ms
+        write(now, message.number, client, attempt - 1, self.index, Kind.RETURNED, _READY)
+        write(now, message.number, client, attempt, self.index, Kind.RECEIVED, 0, ms)
+        return Delivery(message, receipt, attempt, client)
+
+    def give_back(self, now: Nanos, delivery: Delivery, counts: bool) -> None:
+        """A client that goes gives it back; it ``counts`` unless no application has seen it (AMQ-19)."""
+        message, receipt, _, _ = delivery
+        if message.receipt == receipt and message.place is _LEASED:
+            message.redeliveries += counts
             self._return(now, message, Kind.RETURNED)
 
     def lose(self, now: Nanos, message: Message) -> None:
@@ -649,6 +729,8 @@ class Queue:
         message.place = _READY
         self.delayed -= 1
         self.visible += 1
+        if self.profile.schedules:
+            message.rank = self._next()  # AMQ-2: it is sent now
         self.ready.put_back(message)
         self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.VISIBLE, _READY)
         self._shrink(now)
@@ -656,6 +738,10 @@ class Queue:
     def _expire_message(self, now: Nanos, message: Message) -> None:
         if message.place is _LEASED and not self.profile.expires_in_flight or message.place is _DEFERRED:
             return  # it strikes when the message comes back
+        self.let_expire(now, message)
+
+    def let_expire(self, now: Nanos, message: Message) -> None:
+        """Its time is over, and somebody has noticed."""
         if message.place is _LEASED:
             self._unlease(message)
         self._expire_now(now, message)
@@ -664,7 +750,7 @@ class Queue:
         kept_until = None if message.retained_from is None else message.retained_from + (self.profile.retention or 0)
         by_ttl = kept_until is None or message.expires is None or message.expires < kept_until
         why = Cause.TTL if by_ttl else Cause.RETENTION
-        if self.profile.ttl_dead_letters and self.profile.dlq is not None:
+        if self.profile.ttl_dead_letters and self._is_kept(message):
             self._dead_letter(now, message, why)
         else:
             self._end(now, message, Kind.EXPIRED, why, message.place)
@@ -691,9 +777,11 @@ class Queue:
             self._dead_letter(now, message, Cause.MAX_RECEIVES)
             return
         if message.expires is not None and message.expires <= now:
-            write(now, message.number, client, attempt, self.index, kind, _LEASED)
-            self._expire_now(now, message)
-            return
+            if self.profile.expire_sweep is None:
+                write(now, message.number, client, attempt, self.index, kind, _LEASED)
+                self._expire_now(now, message)
+                return
+            self._show_expiry(message, now + 1)
         self.in_flight -= 1
         if delay > 0:
             message.place = _DELAYED
@@ -780,15 +868,24 @@ class Queue:
     def _dead_letter(self, now: Nanos, message: Message, why: Cause) -> None:
         """To the dead-letter queue, as a fresh publish; dropped where there is none."""
         place, dlq = message.place, self.profile.dlq
-        if dlq is None:
+        if dlq is None or not self._is_kept(message):
             self._end(now, message, Kind.DROPPED, why, place)
             return
         target = self._broker.queues[dlq.queue]
         self._end(now, message, Kind.DEAD_LETTERED, why, target.index << 8 | place)
         kept = message.receives if self.profile.counts_across_queues else 0
-        target.arrive(now, message, self.index, kept)
+        target.arrive(now, message, self.index, kept, why)
 
-    def arrive(self, now: Nanos, message: Message, source: int, receives: int) -> None:
+    def _is_kept(self, message: Message) -> bool:
+        """Whether there is a dead-letter queue for it; not for a transient message, where that makes a difference
+        (AMQ-21)."""
+        profile = self.profile
+        if profile.dlq is None or profile.dead_letters_transient:
+            return profile.dlq is not None
+        mode = message.attributes.get(DELIVERY_MODE) if message.attributes is not None else None
+        return profile.is_persistent if mode is None else mode == PERSISTENT
+
+    def arrive(self, now: Nanos, message: Message, source: int, receives: int, why: Cause = _NONE) -> None:
         """A message moves in from another queue: a new one, with the old one's identity.  A move is never refused."""
         if self.profile.capacity is not None:
             self._make_room(now, message.size)
@@ -799,6 +896,7 @@ class Queue:
             moved.level = min(message.level, self.profile.levels - 1)
         moved.attributes, moved.payload = message.attributes, message.payload
         moved.receives = moved.carried = receives
+        moved.died_of = why
         self.bytes += moved.size
         if self._expires:
             since = None if self.profile.retention_restarts else message.retained_from

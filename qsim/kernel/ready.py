@@ -15,9 +15,10 @@ from collections.abc import Hashable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
+from qsim.kernel.dispatch import Sticky
 from qsim.kernel.journal import Place
 from qsim.kernel.message import Message
-from qsim.kernel.profile import Grouping, Order, Profile
+from qsim.kernel.profile import Dispatch, Grouping, Order, Profile
 
 _READY = Place.READY
 
@@ -232,14 +233,16 @@ class Ends:
         return list(islice(self, most))
 
     def pop_at(self, choice: int) -> Message | None:
-        """The message with that number from the right; LEFT: the last one."""
-        line = deque(self)
-        if not line:
-            return None
-        message = line[max(choice, LEFT) if choice < len(line) else LEFT]
-        line.remove(message)
-        self._line = deque(reversed(line))
-        return message
+        """The message with that number from the right (the last one, if there are fewer); LEFT: the last one."""
+        line = self._line
+        if 0 < choice < len(line) - 1:
+            line.remove(message := list(islice(self, choice + 1))[-1])
+            return message
+        take = line.pop if choice == 0 else line.popleft
+        while line:
+            if (message := take()).place is _READY:
+                return message
+        return None
 
     def drop_oldest(self) -> Message | None:
         return self.pop()
@@ -444,13 +447,15 @@ class Groups:
         return None
 
 
-Lanes = Fifo | Lifo | Ends | Levels | Groups
+Lanes = Fifo | Lifo | Ends | Levels | Groups | Sticky
 
 
 def lanes_for(profile: Profile) -> Lanes:
     """The way of ordering that a profile chooses."""
     if profile.grouping is Grouping.BLOCKS:
         return Groups(profile.look_ahead)
+    if profile.dispatch is not Dispatch.LONGEST_WAITING:
+        return Sticky(Levels(profile.levels) if profile.order is Order.PRIORITY else Fifo(), profile.look_ahead)
     if profile.order is Order.PRIORITY:
         return Levels(profile.levels)
     return _PLAIN.get(profile.order, Fifo)()

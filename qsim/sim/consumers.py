@@ -415,6 +415,8 @@ class Desk:
         self.queue = -1
         self.inbox = Inbox(self.world.env)
         self.is_begun = False
+        self._is_plain = False
+        """Work and its ack are all there is to do: no heartbeat, no buffer, nobody who watches."""
         slot = self.world.slots.work
         index = member.crew.plan.index
         self._slot = slot(index, member.number, parallel, WORK)
@@ -426,6 +428,11 @@ class Desk:
 
     def begin(self) -> None:
         self.is_begun = True
+        crew = self.member.crew
+        plan, is_lossy = crew.plan, any(port.flaws.lose_ack for port in crew.ports)
+        self._is_plain = not (
+            plan.buffers or plan.heartbeat or plan.ack_batch or crew.watch or is_lossy or plan.ack is Ack.ON_RECEIVE
+        )
         self.process = self.world.env.process(work(self))
 
     def stop(self, is_own: bool) -> None:
@@ -441,6 +448,8 @@ class Desk:
         self.queue = port.queue.index
         turns = self.member.crew.turns
         self.turn = turn = turns[number] = turns.get(number, 0) + 1
+        if self._is_plain:
+            return turn
         if plan.buffers:
             self.write(Kind.STARTED)
         elif self.member.crew.watch is not None:
@@ -454,6 +463,9 @@ class Desk:
 
     def take_effect(self, plan: ConsumerPlan, number: int, dies: bool) -> bool:
         """Effect and record, or the effect is on record already.  False: the process died on the way."""
+        if not dies and plan.check is Check.NONE:
+            self.write(Kind.EFFECT)
+            return True
         crew = self.member.crew
         if plan.check is Check.ATOMIC and crew.has_seen(number, self.world.now):
             self.write(Kind.SKIPPED)
@@ -478,6 +490,11 @@ class Desk:
         """Ack after success, unless it was made on receive, goes with others, or gets lost."""
         member, number = self.member, self.number
         assert number is not None
+        if self._is_plain:
+            if not port.ack(delivery):
+                member.crew.turns.pop(number, None)
+            self.number = None
+            return
         if member.acks is not None:
             member.acks.add(port, delivery)
         elif member.crew.plan.ack is Ack.ON_RECEIVE:

@@ -101,6 +101,8 @@ class Draws:
         self._shift, self._mask = _shift(streams), (1 << _shift(streams)) - 1
         self._attempts = Recent(self._draw_attempts, _room(streams))
         self._late = Recent(self._draw_late, 1024)
+        self._near: list[Attempt] = []
+        self._near_block = self._near_consumer = -1
         self._fours = Recent(self._draw_fours, _room(streams))
         self._waits = Recent(self._draw_waits, _room(streams))
         self._call_shift = _shift(callers)
@@ -157,8 +159,14 @@ class Draws:
 
     def attempt(self, consumer: ConsumerPlan, message: int, turn: int) -> Attempt:
         attempt: Attempt
+        block = message >> self._shift
+        if turn == 1 and block == self._near_block and consumer.index == self._near_consumer:
+            return self._near[message & self._mask]  # the block in use is at hand
         if turn < LATE:
-            attempt = self._attempts[consumer.index, turn, message >> self._shift][message & self._mask]
+            attempts = self._attempts[consumer.index, turn, block]
+            attempt = attempts[message & self._mask]
+            if turn == 1:
+                self._near, self._near_block, self._near_consumer = attempts, block, consumer.index
         else:
             attempt = self._late[consumer.index, message, turn >> _TURNS][turn & ((1 << _TURNS) - 1)]
         return attempt
@@ -167,6 +175,7 @@ class Draws:
         self._services[consumer.index] = (sampler(service), has_parts(service))
         self._attempts.forget()
         self._late.forget()
+        self._near_block = -1
 
     def ack_luck(self, consumer: ConsumerPlan, message: int, turn: int) -> Four:
         return self._four(("ack", consumer.name, *self._producer_of(message)), message & _NUMBER, turn)

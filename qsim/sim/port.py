@@ -22,6 +22,7 @@ from qsim.sim.luck import Luck
 from qsim.sim.slots import Slots
 from qsim.units import Nanos
 
+_NONE = Cause.NONE
 CANDIDATES = 10
 """A reordered receive hands out one of this many messages from the front, not the first."""
 
@@ -63,7 +64,7 @@ class Port:
         self.blocked: deque[tuple[Callable[[], None], int]] = deque()
         """Producers that stand still, and the size of what each wants to send."""
         self._heap: list[Any] = env._queue
-        self._leases = Reminder(env, slots.leases + queue.index, self._end_leases)
+        self.lease_alarm = Reminder(env, slots.leases + queue.index, self._end_leases)
         self._timers = Reminder(env, slots.timers + queue.index, self._end_timers)
         self._waits = Reminder(env, slots.receives + queue.index, self._end_waits)
         self._turn = Alarm(env, slots.receives + queue.index, self._take_turn)
@@ -110,6 +111,19 @@ class Port:
             self.after()
         return answer
 
+    def send_bare(self, number: int, size: int) -> Cause:
+        """The same for a message without label, delay, ttl or deduplication id."""
+        queue = self.queue
+        if not (self._is_simple_send and queue.is_plain):
+            return self.send(number, size=size)
+        queue.enter_bare(self.env._now, number, size)  # type: ignore[arg-type]
+        if queue.waiting:
+            if self._heap[0][0] <= self.env._now:
+                self._arm_turn()
+            else:
+                self._serve()
+        return _NONE
+
     def send_batch(self, entries: list[dict[str, Any]]) -> list[Cause]:
         """Several messages in one call."""
         answers = self.queue.send_batch(self.now, entries)
@@ -139,8 +153,8 @@ class Port:
         now: Nanos = self.env._now  # type: ignore[assignment]
         deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
         if self.is_simple_receive:
-            if queue.leases.due < self._leases.armed:
-                self._leases.show(queue.leases.due)
+            if queue.leases.due < self.lease_alarm.armed:
+                self.lease_alarm.show(queue.leases.due)
         else:
             self._after_receive(deliveries)
         return deliveries
@@ -236,7 +250,7 @@ class Port:
     def _look(self, at_once: bool) -> None:
         """Show the deadlines, let waiting consumers and blocked producers have their turn."""
         queue = self.queue
-        self._leases.show(queue.leases.due)
+        self.lease_alarm.show(queue.leases.due)
         self._timers.show(min(queue.timers.due, queue.expiries.due))
         if queue.waiting and queue.visible:
             self._serve_soon() if at_once else self._arm_turn()
@@ -249,14 +263,9 @@ class Port:
         if self.watch is not None:
             self.watch()
 
-    def remind(self) -> None:
-        """A lease has begun: the alarm must ring when it ends."""
-        if self.queue.leases.due < self._leases.armed:
-            self._leases.show(self.queue.leases.due)
-
     def _after_receive(self, deliveries: list[Delivery]) -> None:
         queue = self.queue
-        self._leases.show(queue.leases.due)
+        self.lease_alarm.show(queue.leases.due)
         if self._is_flawed:
             self._duplicate(deliveries)
         if not self.is_simple_receive:
@@ -309,8 +318,8 @@ class Port:
         credit, deliveries = served
         if not self.is_simple_receive:
             self._after_receive(deliveries)
-        elif queue.leases.due < self._leases.armed:
-            self._leases.show(queue.leases.due)
+        elif queue.leases.due < self.lease_alarm.armed:
+            self.lease_alarm.show(queue.leases.due)
         credit.owner.deliver(self, deliveries, credit)
         return True
 

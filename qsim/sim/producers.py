@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from qsim.kernel.deadlines import NEVER
-from qsim.kernel.journal import NOBODY, ROW, Cause, Kind
+from qsim.kernel.journal import ALIKE, NOBODY, Cause, Kind, ending
 from qsim.scenario.plan import OnReject, ProducerPlan
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.luck import retry_delay
@@ -22,8 +22,7 @@ from qsim.sim.world import World
 from qsim.units import Nanos
 
 NUMBER_BITS = 40
-_SENT = int(Kind.SENT)
-_pack = ROW.pack
+_pack_alike = ALIKE.pack
 _GOOD = (Cause.NONE, Cause.DUPLICATE_ID)
 _BLOCKED = Cause.BLOCKED
 _PASSING = (Cause.FULL, Cause.THROTTLED)
@@ -80,7 +79,7 @@ class Maker:
         self._base = self.index << NUMBER_BITS
         self._rows = world.journal.rows
         self._env = world.env
-        self._to = plan.to
+        self._sent = ending(NOBODY, 1, plan.to, Kind.SENT)
         message = plan.message
         self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
         self._size = message.size
@@ -89,7 +88,7 @@ class Maker:
     def _has_plain_messages(self) -> bool:
         message, flaws = self.plan.message, self.port.flaws
         varies = message.levels or message.groups or message.poison or message.attributes or message.delay or message.eta
-        return not varies and message.dedup_keys is None and not (flaws.lose_send or flaws.lose_reply)
+        return not varies and message.dedup_keys is None and message.ttl is None and not (flaws.lose_send or flaws.lose_reply)
 
     def start(self) -> None:
         self._arm(self._next_arrival())
@@ -142,8 +141,8 @@ class Maker:
         number = self._base | k
         if self._is_plain and not self.held:
             rows = self._rows
-            rows += _pack(self._env._now, number, -1, 1, self._to, _SENT, 0, -1)
-            if self.port.send(number, 0, None, None, self._ttl, self._size) is _BLOCKED:
+            rows += _pack_alike(self._env._now, number, self._sent)
+            if self.port.send_bare(number, self._size) is _BLOCKED:
                 self._hold(Letter(k, number, (0, None, None, self._ttl, self._size, None), 1), _BLOCKED)
             return
         letter = self._write(k, number)

@@ -7,9 +7,10 @@ would write; a test holds the two together.
 
 from __future__ import annotations
 
+from heapq import heappush
 from typing import Any
 
-from qsim.kernel.journal import ROW, Kind
+from qsim.kernel.journal import ALIKE, ROW, Kind, ending
 from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
 from qsim.sim.alarm import Alarm
@@ -19,7 +20,7 @@ from qsim.sim.port import Port
 from qsim.sim.slots import BEGIN, WORK
 from qsim.sim.world import World
 
-_pack = ROW.pack
+_pack, _pack_alike = ROW.pack, ALIKE.pack
 _EFFECT, _ERRED = int(Kind.EFFECT), int(Kind.ERRED)
 
 
@@ -91,6 +92,7 @@ class QuickMember:
         self._index = self._queue.index
         self._env = world.env
         self._rows = world.journal.rows
+        self._effect = ending(self.client, 1, self._index, Kind.EFFECT)
         self._heap: list[Any] = world.env._queue
         self._luck = world.luck.attempt
         self._plan = crew.plan
@@ -99,7 +101,10 @@ class QuickMember:
         self._credit: Credit | None = None
         self._attempt: Attempt = (0, 0.0, 0.0, 0.0)
         self._has_no_timeout = self._poll.visibility_timeout is None
-        self._alarm = Alarm(world.env, world.slots.work(crew.plan.index, number, 0, WORK), self._finish)
+        self._slot = world.slots.work(crew.plan.index, number, 0, WORK)
+        self._alarm = Alarm(world.env, self._slot)
+        self._calls: Any = (self._finish,)
+        self._order = world.env._eid.__next__
 
     def rise(self) -> None:
         self.is_alive = True
@@ -126,7 +131,8 @@ class QuickMember:
         elif not queue.visible or queue.waiting or self._heap[0][0] <= now:
             self._wait()
         elif (delivery := queue.hand_out_first(now, self.client)) is not None:
-            self.port.remind()
+            if queue.leases.due < self.port.lease_alarm.armed:
+                self.port.lease_alarm.show(queue.leases.due)
             self._begin(delivery)
         else:
             self._wait()
@@ -150,7 +156,8 @@ class QuickMember:
         self._delivery = delivery
         self._plan = plan = self.crew.plan
         self._attempt = attempt = self._luck(plan, delivery[0].number, delivery[2])
-        self._alarm.at(self._env._now + attempt[0])  # type: ignore[arg-type]
+        heappush(self._heap, (self._env._now + attempt[0], self._slot, self._order(), self._alarm))  # as Alarm.at does
+        self._alarm.callbacks = self._calls
 
     def _finish(self, _event: Any) -> None:
         """The end of the work: effect and ack, or an error."""
@@ -161,7 +168,10 @@ class QuickMember:
             rows += _pack(now, number, self.client, delivery[2], self._index, _ERRED, 0, -1)
             give_back(plan, self.port, delivery, self._attempt[3])
         else:
-            rows += _pack(now, number, self.client, delivery[2], self._index, _EFFECT, 0, -1)
+            if delivery[2] == 1:
+                rows += _pack_alike(now, number, self._effect)
+            else:
+                rows += _pack(now, number, self.client, delivery[2], self._index, _EFFECT, 0, -1)
             self._queue.ack(now, delivery)
             port = self.port
             if self._queue.waiting or port.blocked or port.watch is not None:
