@@ -15,10 +15,11 @@ from typing import Any
 from qsim.brokers import PROFILES
 from qsim.kernel.profile import Grouping
 from qsim.trace.load import Json, Step, Trace, TraceError
+from qsim.trace.redis import REDIS
 from qsim.trace.sqs import SQS
 from qsim.trace.stage import Dialect, Malformed, NotCovered, Stage
 
-DIALECTS: Mapping[str, Dialect] = {profile: dialect for dialect in (SQS,) for profile in dialect.profiles}
+DIALECTS: Mapping[str, Dialect] = {profile: dialect for dialect in (SQS, REDIS) for profile in dialect.profiles}
 """By the name of the profile that a trace says it was recorded from."""
 
 TOLERANCE = Decimal("0.5")
@@ -65,7 +66,8 @@ def replay(trace: Trace) -> Verdict:
 
 def _play(trace: Trace, dialect: Dialect) -> Verdict:
     stage = _stage(trace, dialect)
-    any_group_first = PROFILES[trace.broker].grouping is not Grouping.NONE
+    profile = PROFILES.get(trace.broker)
+    any_group_first = profile is not None and profile.grouping is not Grouping.NONE
     for step in trace.steps:
         got = _perform(stage, step, trace.path)
         if not agree(step.result, got, any_group_first):
@@ -75,7 +77,7 @@ def _play(trace: Trace, dialect: Dialect) -> Verdict:
 
 def _stage(trace: Trace, dialect: Dialect) -> Stage:
     try:
-        return Stage(dialect, dialect.broker(trace.config))
+        return Stage.of(dialect, trace.config)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         raise TraceError(f"{trace.path}: config: {_text(problem)}") from None
 

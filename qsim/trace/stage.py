@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, Protocol
 
 from qsim.kernel.broker import Broker
 from qsim.kernel.message import Credit, Deliveries, Delivery
@@ -30,6 +30,22 @@ class Malformed(Exception):
     """The trace asks for what cannot be: a queue that it does not declare, an argument that is missing."""
 
 
+class Clock(Protocol):
+    """What passes time and tells what came of receives that waited: a broker, or what clients have before it."""
+
+    def wake_at(self) -> Nanos | None: ...
+
+    def wake(self, now: Nanos) -> None: ...
+
+    def deliveries(self) -> list[tuple[Credit, Deliveries]]: ...
+
+
+class Server(Clock, Protocol):
+    """A broker behind something of its own, which has to be asked for the time."""
+
+    broker: Broker
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one broker's traces are read.
@@ -41,7 +57,7 @@ class Dialect:
 
     name: str
     profiles: frozenset[str]
-    broker: Callable[[Json], Broker]
+    broker: Callable[[Json], Broker | Server]
     operations: Mapping[str, Callable[..., Result]]
     describe: Callable[[Delivery], Result]
 
@@ -62,12 +78,19 @@ class Stage:
 
     dialect: Dialect
     broker: Broker
+    clock: Clock
     now: Nanos = 0
     handles: dict[str, Delivery] = field(default_factory=dict)
     reported: Counter[str] = field(default_factory=Counter)
     calls: dict[str, Call] = field(default_factory=dict)
     waiting: dict[Credit, Call] = field(default_factory=dict)
     notes: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dialect: Dialect, config: Json) -> Stage:
+        """With the broker that a trace's config describes."""
+        made = dialect.broker(config)
+        return cls(dialect, made if isinstance(made, Broker) else made.broker, made)
 
     def perform(self, step: Step) -> Result:
         """Let time pass until the step, do it, and do what else this instant brings."""
@@ -82,16 +105,16 @@ class Stage:
 
     def until(self, time: Nanos) -> None:
         """Do what is due up to and with ``time``, and note when each waiting receive was answered."""
-        broker = self.broker
-        while (due := broker.wake_at()) is not None and due <= time:
-            broker.wake(due)
+        clock = self.clock
+        while (due := clock.wake_at()) is not None and due <= time:
+            clock.wake(due)
             self._collect(due)
         self.now = max(self.now, time)
-        broker.wake(self.now)
+        clock.wake(self.now)
         self._collect(self.now)
 
     def _collect(self, now: Nanos) -> None:
-        for credit, deliveries in self.broker.deliveries():
+        for credit, deliveries in self.clock.deliveries():
             call = self.waiting.pop(credit)
             call.answer, call.returned = deliveries, now
 
@@ -108,7 +131,7 @@ class Stage:
 
     def finish(self, call: Call) -> Deliveries:
         """Let time pass until a receive is answered."""
-        while call.answer is None and (due := self.broker.wake_at()) is not None:
+        while call.answer is None and (due := self.clock.wake_at()) is not None:
             self.until(due)
         return call.answer if call.answer is not None else Deliveries()  # its client died
 
