@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from qsim.brokers.activemq import ACTIVEMQ_CLASSIC
 from qsim.brokers.cite import PROFILES, RULES
 from qsim.brokers.ideal import IDEAL
 from qsim.brokers.redis import REDIS_LIST, REDIS_STREAM
 from qsim.brokers.sqs import SQS_FIFO, SQS_STANDARD
 
-__all__ = ["IDEAL", "PROFILES", "REDIS_LIST", "REDIS_STREAM", "RULES", "SQS_FIFO", "SQS_STANDARD"]
+__all__ = ["ACTIVEMQ_CLASSIC", "IDEAL", "PROFILES", "REDIS_LIST", "REDIS_STREAM", "RULES", "SQS_FIFO", "SQS_STANDARD"]

@@ -265,6 +265,10 @@ class Broker:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
+    def look(self, now: Nanos) -> None:
+        """Somebody has used the queues directly: remember when time is next wanted."""
+        self._look_everywhere(now)
+
     def wake_at(self) -> Nanos | None:
         """When time will next change something by itself: never in the past, never late.  None: never."""
         due = self._first_due()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from qsim.kernel.dispatch import Consumers, subscribe
-from qsim.kernel.journal import Cause
+from qsim.kernel.journal import Cause, Place
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.queue import Queue
 from qsim.units import SECOND, Nanos
@@ -70,6 +70,11 @@ class Copy:
     @property
     def is_redelivered(self) -> bool:
         return self.count > 1
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether it is still this client's, for the broker."""
+        return self.delivery.message.receipt == self.delivery.receipt and self.delivery.message.place is Place.LEASED
 
     def is_used_up(self, most: int | None) -> bool:
         """The broker itself has handed it out too often: to consumers that are gone (AMQ-16)."""
@@ -151,16 +156,12 @@ class Consumer:
             self.buffer.extend(self.later.popleft()[1])
 
     def _hand_over(self, now: Nanos, copy: Copy) -> None:
-        if copy.count - 1 > copy.delivery.message.redeliveries:
-            self._renew(now, copy)
+        if copy.count - 1 > copy.delivery.message.redeliveries and copy.is_in_flight:
+            copy.delivery = self.queue.redeliver(now, copy.delivery)
         self.queue.take(now, copy.delivery)
         self.last_delivered = copy
         self.delivered.append(copy)
         self._tell()
-
-    def _renew(self, now: Nanos, copy: Copy) -> None:
-        if copy.delivery.receipt in self.held:
-            copy.delivery = self.queue.redeliver(now, copy.delivery)
 
     def _tell(self) -> None:
         """Half of the prefetch is in the application's hands: so many more may come (AMQ-7)."""
@@ -177,8 +178,9 @@ class Consumer:
         if self.session.mode is AckMode.TRANSACTED:
             self._tell()
         self.held.pop(copy.delivery.receipt, None)
-        self.queue.expire_leased(now, copy.delivery)
-        self._window.contract(self.credit)
+        if copy.is_in_flight:
+            self.queue.let_expire(now, copy.delivery.message)
+            self._window.contract(self.credit)
 
     # --- settling ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ class Consumer:
     def _poison(self, now: Nanos, copies: list[Copy], why: Cause = Cause.MAX_RECEIVES) -> None:
         for copy in copies:
             self.held.pop(copy.delivery.receipt, None)
-            self.queue.poison(now, copy.delivery, why)
+            self.queue.reject(now, copy.delivery, why)
         self._window.contract(self.credit)
 
     def undo(self, now: Nanos) -> None:
@@ -283,7 +285,7 @@ class Session:
     """
 
     def __init__(
-        self, client: int, mode: AckMode, redelivery: Redelivery = Redelivery(), is_jms: bool = True  # noqa: B008
+        self, client: int, mode: AckMode, redelivery: Redelivery = Redelivery(), is_jms: bool = True
     ) -> None:
         self.client = client
         self.mode = mode

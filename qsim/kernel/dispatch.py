@@ -165,8 +165,9 @@ class Sticky:
     """Lanes in which a group belongs to the consumer that got its first message, until that one goes or a message
     says that the group ends; it does not block (AMQ-9)."""
 
-    def __init__(self, lanes: Fifo | Levels, look_ahead: int | None) -> None:
+    def __init__(self, lanes: Fifo | Levels, has_levels: bool, look_ahead: int | None) -> None:
         self._lanes = lanes
+        self._has_levels = has_levels
         """What is not parked."""
         self._most = look_ahead
         self._owners: dict[Hashable, Seat] = {}
@@ -211,7 +212,7 @@ class Sticky:
 
     def _park(self, message: Message, owner: Seat) -> None:
         self._count += 1
-        key = message.level, message not in self._returned, self._count
+        key = self._level(message), message not in self._returned, self._count
         heappush(self._parked.setdefault(owner, []), (key, message))
 
     def _pop(self, consumers: Consumers) -> Message | None:
@@ -230,7 +231,10 @@ class Sticky:
         """Parked ones were in front; but a more urgent or a returned one may have come since."""
         front = self._lanes.front()
         level, is_fresh, _ = key
-        return front is None or (level, is_fresh) <= (front.level, front not in self._returned)
+        return front is None or (level, is_fresh) <= (self._level(front), front not in self._returned)
+
+    def _level(self, message: Message) -> int:
+        return message.level if self._has_levels else 0
 
     def _waiting(self) -> dict[Seat, list[tuple[Key, Message]]]:
         """Parked messages by owner, the first of each still in the queue."""

@@ -455,7 +455,8 @@ def lanes_for(profile: Profile) -> Lanes:
     if profile.grouping is Grouping.BLOCKS:
         return Groups(profile.look_ahead)
     if profile.dispatch is not Dispatch.LONGEST_WAITING:
-        return Sticky(Levels(profile.levels) if profile.order is Order.PRIORITY else Fifo(), profile.look_ahead)
+        has_levels = profile.order is Order.PRIORITY
+        return Sticky(Levels(profile.levels) if has_levels else Fifo(), has_levels, profile.look_ahead)
     if profile.order is Order.PRIORITY:
         return Levels(profile.levels)
     return _PLAIN.get(profile.order, Fifo)()

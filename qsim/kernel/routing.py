@@ -20,3 +20,10 @@ class Subscription:
 def recipients(subscriptions: Iterable[Subscription], attributes: Mapping[str, str] | None) -> list[str]:
     """The queues that get a copy each, in the order of subscribing."""
     return [subscription.queue for subscription in subscriptions if subscription.wants(attributes or {})]
+
+
+def virtual_topic_of(queue: str) -> str | None:
+    """The topic of which a queue gets copies by its name, ``Consumer.<who>.VirtualTopic.<what>`` (AMQ-24)."""
+    prefix, _, rest = queue.partition(".")
+    _, _, topic = rest.partition(".")
+    return topic if prefix == "Consumer" and topic.startswith("VirtualTopic.") else None
