@@ -12,12 +12,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from qsim.kernel.dispatch import Consumers, subscribe
 from qsim.kernel.journal import Cause, Place
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.queue import Queue
 from qsim.units import SECOND, Nanos
+
+if TYPE_CHECKING:
+    from qsim.kernel.broker import Broker
 
 
 class AckMode(IntEnum):
@@ -363,3 +367,12 @@ class Session:
         self._sends.clear()
         for consumer in list(self.consumers):
             consumer.leave(now, next(reversed(consumer.held.values()), None))
+
+
+def hand_on(broker: Broker, now: Nanos) -> None:
+    """After a call: what the broker pushes at this instant goes into the buffers."""
+    broker.look(now)
+    broker.wake(now)
+    for credit, deliveries in broker.deliveries():
+        credit.owner.put(now, deliveries)
+    broker.look(now)

@@ -25,7 +25,7 @@ from qsim.brokers.activemq import (
     TOPIC_PREFETCH,
 )
 from qsim.kernel.broker import Broker
-from qsim.kernel.client import AckMode, Consumer, Copy, Redelivery, Session
+from qsim.kernel.client import AckMode, Consumer, Copy, Redelivery, Session, hand_on
 from qsim.kernel.dispatch import ENDS_GROUP
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Deliveries, Delivery
@@ -114,12 +114,9 @@ class Clients:
     def wake(self, now: Nanos) -> None:
         """Push and take, until nothing moves: what is taken makes room for more."""
         self._now = now
-        self.broker.wake(now)
-        self._hand_on(now)
+        hand_on(self.broker, now)
         while any(self._take(receive, now) for receive in self.waiting):
-            self.broker.look(now)
-            self.broker.wake(now)
-            self._hand_on(now)
+            hand_on(self.broker, now)
         for receive in self.waiting:
             if receive.got or receive.ends <= now:
                 receive.returned = now
@@ -128,11 +125,6 @@ class Clients:
     def deliveries(self) -> list[tuple[Credit, Deliveries]]:
         """None: they are in the consumers' buffers."""
         return []
-
-    def _hand_on(self, now: Nanos) -> None:
-        for credit, deliveries in self.broker.deliveries():
-            credit.owner.put(now, deliveries)
-            self.broker.look(now)
 
     def _take(self, receive: Waiting, now: Nanos) -> bool:
         before = len(receive.got)
@@ -375,9 +367,10 @@ def await_(stage: Stage, actor: str, call: str) -> Result:
 def ack(stage: Stage, actor: str, handle: str) -> Result:
     """acknowledge(); ACK of STOMP."""
     copy = _copy(stage, handle)
-    if copy.consumer.session.is_closed:
+    session = copy.consumer.session
+    if session.is_closed and session.mode in (AckMode.CLIENT, AckMode.INDIVIDUAL):
         return _error(CLOSED)
-    copy.consumer.session.ack(stage.now, copy)
+    session.ack(stage.now, copy)
     return _done(stage)
 
 
