@@ -8,6 +8,7 @@
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from textwrap import dedent
 from typing import NamedTuple
 
@@ -96,4 +97,6 @@ def run(text, seconds=100, seed=None, sets=(), **how):
     """A run whose books are in order."""
     recording = simulate(plan(text, seconds, sets), seed, **how)
     assert conservation(recording)["problems"] == []
-    return Run(recording, [Row(*row) for chunk in recording.chunks for row in ROW.iter_unpack(chunk)])
+    rows = [Row(*row) for chunk in recording.chunks for row in ROW.iter_unpack(chunk)]
+    assert all(earlier.time <= later.time for earlier, later in pairwise(rows)), "time goes forward"
+    return Run(recording, rows)

@@ -65,6 +65,7 @@ def check(drawn, document):
     the_least_slot_comes_first(drawn, rows)
     nobody_idles_before_a_visible_message(drawn, run, rows)
     nobody_works_on_two(drawn, rows)
+    restarts_take_their_time(drawn, rows)
 
 
 def first_difference(fast, slow):
@@ -145,18 +146,33 @@ def nobody_idles_before_a_visible_message(drawn, run, rows):
     """With one plain consumer at a plain queue: at the end of an instant there is an idle process or a visible message,
     not both.  Forgotten alarms and receives show here."""
     for consumer in drawn.consumers:
-        others = [c for c in drawn.consumers if c is not consumer and set(c.sources) & set(consumer.sources)]
-        if others or not is_untouched(drawn, consumer):
+        if not is_plain(drawn, consumer):
             continue
         queue, visible, busy = consumer.sources[0], 0, set()
         for time, group in groupby(rows, key=lambda row: row[0]):
             for _, _, client, _, where, kind, cause, other in group:
-                if kind in (Kind.RECEIVED, Kind.EFFECT, Kind.ERRED) and client >> 20 == consumer.index and client >= 0:
-                    (busy.add if kind == Kind.RECEIVED else busy.discard)(client)
+                if client >= 0 and client >> 20 == consumer.index and kind < Kind.FIRED:
+                    if kind == Kind.RECEIVED:
+                        busy.add(client)
+                    elif kind in (Kind.EFFECT, Kind.SKIPPED, Kind.ERRED):
+                        busy.discard(client)
                 if where == queue:
                     visible += change(kind, cause, other)
             assert visible == 0 or len(busy) == consumer.count or time == run.ended, f"at {time} a process idles"
         assert visible == run.overview[drawn.queues[queue].name]["visible"]
+
+
+def is_plain(drawn, consumer):
+    """Its processes are there all the time, ask again at once, and take one message after the other."""
+    poll, queue = consumer.poll, drawn.queues[consumer.sources[0]]
+    others = [c for c in drawn.consumers if c is not consumer and set(c.sources) & set(consumer.sources)]
+    touched = [a for entry in drawn.timeline for a in entry.actions if getattr(a, "consumer", None) == consumer.index]
+    touched += [a for e in drawn.timeline for a in e.actions if isinstance(a, Set) and a.what in ("count", "failures") and a.index == consumer.index]
+    return not (
+        others or touched or poll is None or poll.every is not None or poll.batch > 1 or poll.visibility_timeout == 0
+        or len(consumer.sources) > 1 or consumer.concurrency > 1 or consumer.failures.crash
+        or queue.profile.name != "ideal" or queue.imperfections.empty_receive
+    )  # fmt: skip
 
 
 def change(kind, cause, other):
@@ -197,3 +213,19 @@ def nobody_works_on_two(drawn, rows):
             at_work[client] -= 1
         elif kind == Kind.INTERRUPTED and (attempt > 0 or not buffers[number]) and cause in (Cause.OWN_CRASH, Cause.FELLOW_CRASH):
             at_work[client] = max(0, at_work[client] - 1)
+
+
+def restarts_take_their_time(drawn, rows):
+    """Who crashed is up again as much later as the scenario says, unless somebody else set the number of processes."""
+    for consumer in drawn.consumers:
+        restarts = spans(consumer.failures.restart_after)
+        sets = [a for entry in drawn.timeline for a in entry.actions if isinstance(a, Set) and a.index == consumer.index]
+        if sets or 1 in restarts:
+            continue
+        down = {}
+        for time, _, client, _, _, kind, _, _ in rows:
+            if client >= 0 and client >> 20 == consumer.index and kind == Kind.DOWN:
+                down[client] = time
+            elif client >= 0 and client >> 20 == consumer.index and kind == Kind.UP and client in down:
+                assert time - down.pop(client) in restarts
+        assert all(time + min(restarts) >= rows[-1][0] or len(restarts) > 1 for time in down.values()), "never came back"
