@@ -29,6 +29,7 @@ from qsim.sim.port import ports_of
 from qsim.sim.producers import Maker, OutOfBudget
 from qsim.sim.quick import QuickMember, is_untouched
 from qsim.sim.recording import Recording
+from qsim.sim.recovery import appoint_reapers
 from qsim.sim.slots import slots_of
 from qsim.sim.timeline import Cast, control
 from qsim.sim.world import World
@@ -81,7 +82,7 @@ class Keeper:
                 raise EndlessInstant(chunk)
         else:
             self._instant, self._since = last[0], 0
-        if len(self.chunks) % 16 == 0 and bytes_left() < 0:
+        if len(self.chunks) % 16 == 0 and bytes_left(self.rows * ROW.size) < 0:
             self.is_out_of_memory = True
 
 
@@ -191,6 +192,7 @@ def _cast(world: World, budget: list[int] | None, quick: bool) -> Cast:
     quick_ones = [QuickMember if quick and is_untouched(plan, entry) else None for entry in plan.consumers]
     crews = [Crew(world, entry, make) for entry, make in zip(plan.consumers, quick_ones, strict=True)]
     cast = Cast(world, crews, makers)
+    appoint_reapers(world)
     for index, entry in enumerate(plan.timeline):
         world.env.process(control(cast, index, entry))
     return cast

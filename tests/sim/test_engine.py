@@ -242,7 +242,7 @@ def test_ctrl_c_in_the_middle_leaves_books_in_order():
 
 
 def test_a_run_stops_when_memory_runs_out_and_has_what_it_had(monkeypatch):
-    monkeypatch.setattr(engine, "bytes_left", lambda: -1)
+    monkeypatch.setattr(engine, "bytes_left", lambda rows: -1)
     # a producer alone: no event comes between its sends
     text = "queues: {q: {}}\nproducers: {p: {to: q, rate: 1000/s, arrivals: regular}}\nconsumers: {c: {from: q, service: 1s, count: 0}}"
     recording = simulate(plan(text, seconds=3000))
