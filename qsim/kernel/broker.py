@@ -20,8 +20,9 @@ from qsim.kernel.log import Log
 from qsim.kernel.message import Credit, Deliveries, Delivery, Message
 from qsim.kernel.profile import Profile
 from qsim.kernel.queue import Queue
-from qsim.kernel.routing import Subscription, recipients
+from qsim.kernel.routing import Subscription, copies
 from qsim.kernel.session import Sessions
+from qsim.kernel.session_lock import BySession, orphan
 from qsim.units import Nanos
 
 Client = int | str
@@ -58,6 +59,8 @@ class Broker:
         for queue in self.queues.values():
             if queue.profile.dlq is not None:
                 self.queues[queue.profile.dlq.queue]  # a LookupError now, not at the first dead letter
+            if queue.profile.forward_to is not None:
+                self.queues[queue.profile.forward_to]
         self.topics = {name: tuple(subscriptions) for name, subscriptions in (topics or {}).items()}
         self._names: dict[str, int] = {}
         self._message_numbers = count()
@@ -123,8 +126,8 @@ class Broker:
         """A copy to every queue whose subscription wants it; what each said."""
         number = next(self._message_numbers) if message is None else message
         return {
-            queue: self.send(now, queue, number, attributes=attributes, **more)
-            for queue in recipients(self.topics[topic], attributes)
+            queue: self.send(now, queue, number, attributes=each, **more)
+            for queue, each in copies(self.topics[topic], attributes)
         }
 
     def receive(
@@ -142,7 +145,7 @@ class Broker:
         if self._due <= now:
             self.wake(now)
         source = self.queues[queue]
-        client = consumer if consumer.__class__ is int else self._number(consumer)
+        client = consumer if consumer.__class__ is int else self.client_number(consumer)
         if not source.is_plain and (refused := source.refusal(now, limit, wait, visibility_timeout)):
             source.refuse_receive(now, client, refused)
             return _refused(refused)
@@ -163,7 +166,7 @@ class Broker:
         if self._due <= now:
             self.wake(now)
         source = self.queues[queue]
-        credit = source.subscribe(self._number(consumer), source.profile.prefetch if prefetch is None else prefetch)
+        credit = source.subscribe(self.client_number(consumer), source.profile.prefetch if prefetch is None else prefetch)
         self._look(now, source)
         return credit
 
@@ -197,7 +200,7 @@ class Broker:
 
     def ack_session(self, now: Nanos, consumer: Client) -> list[Cause]:
         """Everything that this client holds."""
-        return [self.ack(now, each) for each in list(self.sessions[self._number(consumer)].held.values())]
+        return [self.ack(now, each) for each in list(self.sessions[self.client_number(consumer)].held.values())]
 
     def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0) -> Cause:
         """Give back, visible again after ``delay``."""
@@ -222,11 +225,14 @@ class Broker:
     def forget(self, now: Nanos, consumer: Client) -> None:
         """A client is gone, with its life: its waits end, and each queue does with what it held as its profile says."""
         self._before(now)
-        self.forget_client(now, self._number(consumer))
+        self.forget_client(now, self.client_number(consumer))
         self._look_everywhere(now)
 
     def forget_client(self, now: Nanos, client: int) -> None:
         """The same for a driver with alarms of its own."""
+        for queue in self.queues.values():
+            if isinstance(queue.ready, BySession):
+                orphan(queue, client)
         session = self.sessions.get(client)
         if session is None:
             return
@@ -354,7 +360,8 @@ class Broker:
         prints = tuple(_print_of(queue, now) for queue in self.queues.values())
         return prints + tuple(log.fingerprint() for log in self.logs.values()) if self.logs else prints
 
-    def _number(self, client: Client) -> int:
+    def client_number(self, client: Client) -> int:
+        """The number under which a client is known; a name gets one at first use."""
         if isinstance(client, int):
             return client
         if client not in self._names:
@@ -375,7 +382,7 @@ def _print_of(queue: Queue, now: Nanos) -> Hashable:
     held = tuple(place[id(m)] for m in sorted(by_rank, key=lambda m: m.receipt) if m.place is Place.LEASED)
     # Equal deadlines go in the order in which they were armed.
     timed = tuple(
-        tuple((time - now, place[id(owner)]) for time, _, owner in sorted(deadlines.live(), key=lambda e: e[:2]))
+        tuple((time - now, place.get(id(owner), -1)) for time, _, owner in sorted(deadlines.live(), key=lambda e: e[:2]))
         for deadlines in (queue.leases, queue.timers, queue.expiries)
     )
     waiting = tuple(_credit_print(c, now) for c in queue.waiting if c.arm)
@@ -392,7 +399,8 @@ def _message_print(message: Message, now: Nanos) -> Hashable:
         held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit, ends
     kept = None if message.retained_from is None else now - message.retained_from
     labels = message.level, message.group, message.size, _attributes_print(message)
-    return message.number, message.place, labels, message.receives, message.carried, held, kept
+    here = message.number_here, message.is_set_aside, message.count_before, message.hops
+    return message.number, message.place, labels, message.receives, message.carried, held, kept, here
 
 
 def _attributes_print(message: Message) -> Hashable:

@@ -68,6 +68,14 @@ class Cause(IntEnum):
     """The producer has to wait for room: no refusal, and no row."""
     TOO_LONG = 24
     """The messages of one batch together."""
+    NOT_ALLOWED = 25
+    """This queue never does that: a send to a dead-letter queue that belongs to another queue (ASB-17)."""
+    HOPS = 26
+    """Moved on from queue to queue too often (ASB-16)."""
+    SESSION_LOCKED = 27
+    """Another receiver has the session (ASB-20)."""
+    NO_SESSION = 28
+    """There is no session to accept, or its lock is lost (ASB-21)."""
 
 
 class Kind(IntEnum):
@@ -101,9 +109,10 @@ class Kind(IntEnum):
     MOVED_OUT           left by a redrive (cause: from; other: to queue)
     DROPPED             thrown away (cause: reason; other: from)
     EXPIRED             its ttl or retention ended (cause: reason; other: from)
-    PURGED              (cause: from)
+    PURGED              by an operator, or a delayed one cancelled (cause: from)
     VANISHED            lost by the broker or with a consumer that had popped it (cause: from)
     DEFERRED_           set aside (LEASED to DEFERRED)
+    FETCHED             asked for by its number (DEFERRED to READY): its receive, or its end, comes in this instant
     EMPTY_RECEIVE       a receive ended with nothing
     REFUSED             a receive was refused (cause)
     consumers (attempt: the simulator's own count of starts of this message at this consumer)
@@ -152,6 +161,7 @@ class Kind(IntEnum):
     DEFERRED_ = 30
     EMPTY_RECEIVE = 31
     REFUSED = 32
+    FETCHED = 33
     STARTED = 40
     EFFECT = 41
     SKIPPED = 42

@@ -47,6 +47,14 @@ class Message:
     """How many clients that are gone may have handed it to an application: not those that are known not to (AMQ-19)."""
     died_of: Cause = Cause.NONE
     """Why the queue that it was moved from dead-lettered it."""
+    number_here: int = 0
+    """Its number in this queue, where messages are numbered as they enter (ASB-1)."""
+    count_before: int = 0
+    """The delivery count with which it came to a dead-letter queue, where it does not rise (ASB-17)."""
+    hops: int = 0
+    """How many queues have moved it on (ASB-16)."""
+    is_set_aside: bool = False
+    """Deferred once: it comes back to where only its number finds it (ASB-13)."""
     entry: int = 0
     """The id of the log's entry that it is a copy of."""
 

@@ -33,6 +33,8 @@ class Grouping(IntEnum):
     """While one of a group is leased, later receives skip the group (SQS-13)."""
     STICKY = 2
     """A group belongs to the consumer that got its first message, and does not block (AMQ-9)."""
+    SESSIONS = 3
+    """A group is a session: who has accepted it has a lock on all of it, also on what is still to come (ASB-20)."""
 
 
 class Dispatch(IntEnum):
@@ -64,6 +66,8 @@ class OnCrash(IntEnum):
     RETURNS = 1
     LOSES = 2
     """It was gone when it was handed out."""
+    ORPHANS = 3
+    """The lease runs out; but whoever held it can settle it no more (ASB-12)."""
 
 
 class Overflow(IntEnum):
@@ -200,3 +204,18 @@ class Profile:
     """What a message is that does not say (AMQ-1)."""
     dead_letters_transient: bool = True
     """Whether messages that are not persistent are dead-lettered too (AMQ-21)."""
+    fixed_lease: bool = False
+    """Every lease lasts the queue's own visibility timeout, and so does a renewal, whatever is asked (ASB-11)."""
+    longest_lease: Nanos | None = None
+    """The longest visibility timeout that a queue may have; a lease may be renewed beyond (ASB-5)."""
+    numbers_messages: bool = False
+    """A message gets a number as it enters, one more than the last; a delayed one another when it is due (ASB-1)."""
+    expires_lazily: bool = False
+    """What is out of date goes when a receive comes upon it; until then it is visible, and counted (ASB-18)."""
+    is_subqueue: bool = False
+    """The dead-letter queue that belongs to another queue: nobody sends to it, nothing is dead-lettered from it, and
+    a message keeps its number and its count (ASB-17)."""
+    forward_to: str | None = None
+    """The queue to which everything that enters is moved at once (ASB-26)."""
+    max_hops: int = 4
+    """So often may a message be moved on; then it is dead-lettered (ASB-16)."""

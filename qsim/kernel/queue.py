@@ -14,11 +14,11 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from qsim.kernel import dispatch
+from qsim.kernel import deferral, dispatch, forwarding, session_lock
 from qsim.kernel.deadlines import FOREVER, Deadlines, Entry
 from qsim.kernel.journal import ALIKE, NOBODY, ROW, Cause, Kind, Place, ending
 from qsim.kernel.message import Credit, Delivery, Message
-from qsim.kernel.profile import Dispatch, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
+from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
 from qsim.kernel.ready import Groups, lanes_for
 from qsim.kernel.throttle import Bucket
 from qsim.units import MILLISECOND, Nanos
@@ -74,6 +74,11 @@ class Queue:
         self.expiries = Deadlines(_expires_then if profile.expire_sweep is None else _has_expired_by)
         self.waits = Deadlines()
         self.set_aside: dict[int, Message] = {}
+        """What is deferred, by its number here (``deferral``)."""
+        self.scheduled: dict[int, Message] = {}
+        """What can be cancelled before it is due, by its number here."""
+        self.newest: Message | None = None
+        """Who got the last number, where messages are numbered."""
         self._elders: list[tuple[Nanos, int, Message]] = []
         """Messages at the back although they are old."""
         self._broker = broker
@@ -92,6 +97,11 @@ class Queue:
         if profile.dispatch is not Dispatch.LONGEST_WAITING:
             self.waiting = dispatch.Consumers(profile)
             self.serve = partial(dispatch.serve, self)  # type: ignore[method-assign]
+        elif profile.grouping is Grouping.SESSIONS:
+            self.hand_out = partial(session_lock.hand_out, self)  # type: ignore[method-assign]
+            self.serve = partial(session_lock.serve, self)  # type: ignore[method-assign]
+            self.expire = partial(session_lock.expire, self)  # type: ignore[method-assign]
+            self.extend = partial(session_lock.extend, self)  # type: ignore[method-assign]
 
     def configure(self, profile: Profile) -> None:
         """Take on a profile's settings.  What has begun stays as it was; the order of a queue cannot change."""
@@ -103,21 +113,27 @@ class Queue:
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
         self.tracks = profile.on_crash is not OnCrash.KEEPS and not self.is_safe
-        checks = profile.needs_group or limits or profile.max_size or profile.max_delay is not None or profile.schedules
+        limited = profile.needs_group or limits or profile.max_size or profile.max_delay is not None or profile.schedules
+        self._forwards = profile.forward_to is not None
+        checks = bool(limited or profile.is_subqueue or self._forwards)
         self.send = self._checked_send if checks or not profile.message_delay else self.enter
         """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
         accepted before; else why not."""
         self._most = profile.dlq.max_receives if profile.dlq is not None else None
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily or profile.client_redelivers else self._most
-        self._expires = profile.retention is not None
+        self._numbers, self._expires_lazily = profile.numbers_messages, profile.expires_lazily
+        self._expires = profile.retention is not None or self._numbers
         self.picks_the_first = (
             self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
+            and not self._expires_lazily
         )
         self._timeout = profile.visibility_timeout
         self._lease_ms = -1 if self._timeout is None else _as_ms(self._timeout)
         if self._timeout is None and profile.on_crash is OnCrash.KEEPS:
             self._timeout = FOREVER  # only who knows what is leased can claim or reap it (RED-2, RED-10)
+        if profile.grouping is Grouping.SESSIONS:
+            self._timeout = None  # ASB-21: the session's lock is all there is
         self.is_plain = not (
             checks or profile.retention is not None or profile.delay or profile.capacity or profile.dead_letters_lazily
             or profile.max_batch is not None or profile.max_wait is not None or profile.in_flight_is_error
@@ -149,9 +165,12 @@ class Queue:
     ) -> Cause:
         if cause := self._refusal(now, group, delay, size, self.sends.take(now)):
             return self._refuse(now, number, cause)
-        if self.profile.schedules and delay and ttl is not None:
+        if self.profile.schedules and delay and ttl is not None and not self._numbers:
             ttl += delay  # AMQ-2: it is sent when it is due
-        return self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
+        answer = self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
+        if self._forwards:
+            self._pass_on(now)
+        return answer
 
     def send_batch(self, now: Nanos, entries: list[dict[str, Any]]) -> list[Cause]:
         """One call with several messages (each a dict of send's arguments after ``now``): one token, then each on
@@ -166,12 +185,17 @@ class Queue:
 
     def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause) -> Cause:
         cause = self._refusal(now, entry.get("group"), entry.get("delay"), entry.get("size", 0), cause)
-        return self._refuse(now, entry["number"], cause) if cause else self.enter(now, **entry)
+        answer = self._refuse(now, entry["number"], cause) if cause else self.enter(now, **entry)
+        if self._forwards:
+            self._pass_on(now)
+        return answer
 
     def _refusal(self, now: Nanos, group: Hashable, delay: Nanos | None, size: int, cause: Cause) -> Cause:
         profile = self.profile
         if cause:
             return cause
+        if profile.is_subqueue:
+            return Cause.NOT_ALLOWED
         if profile.needs_group and group is None:
             return Cause.NO_GROUP
         if delay is not None and not profile.message_delay:
@@ -268,13 +292,17 @@ class Queue:
             self._seen_order.append((now + window, key))
 
     def _arm_expiry(self, message: Message, since: Nanos, ttl: Nanos | None) -> None:
+        if self._numbers:
+            message.number_here = self.newest.number_here + 1 if self.newest is not None else 1
+            self.newest = message
         retention = self.profile.retention
         if retention is not None:
             message.retained_from = since
             ttl = retention if ttl is None else min(ttl, retention)
         if ttl is not None:
             message.expires = max(since + ttl, message.entered)  # a move may come after the end
-            self._show_expiry(message, message.expires)
+            if not self._expires_lazily:
+                self._show_expiry(message, message.expires)
 
     def _show_expiry(self, message: Message, noticed: Nanos) -> None:
         """Where a sweep looks for what has expired, it is noticed then (AMQ-22)."""
@@ -283,13 +311,13 @@ class Queue:
 
     # --- capacity -----------------------------------------------------------------------------------------------------
 
-    def is_full(self, size: int = 0) -> bool:
-        """Whether one more message of this size would exceed the capacity."""
+    def is_full(self, size: int = 0, messages: int = 1) -> bool:
+        """Whether one more message of this size (or so many) would exceed the capacity."""
         capacity = self.profile.capacity
         if capacity is None:
             return False
         held = self.visible if capacity.counts_ready_only else self.depth
-        too_many = capacity.messages is not None and held + 1 > capacity.messages
+        too_many = capacity.messages is not None and held + messages > capacity.messages
         more = 1 if capacity.overshoots else size
         return too_many or (capacity.bytes is not None and self.bytes + more > capacity.bytes)
 
@@ -426,6 +454,10 @@ class Queue:
                 self._release(message)
                 self._dead_letter(now, message, Cause.MAX_RECEIVES)
                 continue
+            if self._expires_lazily and message.expires is not None and message.expires <= now:
+                self._release(message)
+                self._expire_now(now, message)  # ASB-18
+                continue
             picked.append(message)
         return picked
 
@@ -500,10 +532,10 @@ class Queue:
         if not deliveries:
             return None
         waiting.popleft()
-        self._use(credit)
+        self.use(credit)
         return credit, deliveries
 
-    def _use(self, credit: Credit) -> None:
+    def use(self, credit: Credit) -> None:
         if not credit.is_pushed:
             self.cancel(credit)
             return
@@ -583,9 +615,17 @@ class Queue:
         message, receipt, _, _ = delivery
         if message.receipt != receipt or message.place is not _LEASED:
             return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
+        if not self.profile.can_nack:
+            return self._leave(now, message)
         if delay > 0 and self.profile.nack_stays_leased:
             return self._hide(now, message, delay)
         self._return(now, message, Kind.NACKED, delay)
+        return _NONE
+
+    def _leave(self, now: Nanos, message: Message) -> Cause:
+        """There is no such call: it stays where it is (RED-13), or it was gone when it was popped (RED-3)."""
+        if self.profile.on_crash is OnCrash.LOSES:
+            self.lose(now, message)
         return _NONE
 
     def _hide(self, now: Nanos, message: Message, delay: Nanos) -> Cause:
@@ -608,6 +648,8 @@ class Queue:
         message, receipt, _, _ = delivery
         if message.receipt != receipt or message.place is not _LEASED:
             return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
+        if self.profile.is_subqueue:
+            return Cause.NOT_ALLOWED  # ASB-17
         client = message.client
         self._unlease(message)
         self._journal.write(now, message.number, client, delivery.attempt, self.index, Kind.NACKED, _LEASED)
@@ -619,6 +661,8 @@ class Queue:
         message, receipt, attempt, _ = delivery
         if message.receipt != receipt or message.place is not _LEASED:
             return self._stale(now, delivery, self._why_stale(message, receipt), EXTEND)
+        if self.profile.fixed_lease:
+            timeout = self.profile.visibility_timeout or timeout
         if self._is_beyond_cap(message, now + timeout):
             return Cause.OUT_OF_RANGE
         self._journal.write(
@@ -645,6 +689,8 @@ class Queue:
             return
         if self.profile.on_crash is OnCrash.LOSES:
             self.lose(now, message)
+        elif self.profile.on_crash is OnCrash.ORPHANS:
+            message.receipt = self._next()  # nobody has it
         elif self.profile.on_crash is OnCrash.RETURNS or message.credit is not None:
             self.give_back(now, delivery, counts=True)
 
@@ -668,6 +714,11 @@ class Queue:
         write(now, message.number, client, attempt, self.index, Kind.RECEIVED, 0, ms)
         return Delivery(message, receipt, attempt, client)
 
+    def give_back_uncounted(self, now: Nanos, message: Message) -> None:
+        """As if it had not been handed out: this delivery does not wear it out (ASB-12, ASB-21)."""
+        message.carried += 1
+        self._return(now, message, Kind.RETURNED)
+
     def give_back(self, now: Nanos, delivery: Delivery, counts: bool) -> None:
         """A client that goes gives it back; it ``counts`` unless no application has seen it (AMQ-19)."""
         message, receipt, _, _ = delivery
@@ -684,7 +735,7 @@ class Queue:
 
     def leased(self) -> Iterator[Message]:
         """What is in flight and may come back by time or by claim, the longest leased first."""
-        return (entry[2] for entry in self.leases.live())
+        return (entry[2] for entry in self.leases.live() if isinstance(entry[2], Message))
 
     def give_again(self, now: Nanos, messages: list[Message], client: int, kind: Kind) -> list[Delivery]:
         """Leased messages go to a client at once, whoever holds them: nobody else can have them in between (RED-10)."""
@@ -730,10 +781,20 @@ class Queue:
         self.delayed -= 1
         self.visible += 1
         if self.profile.schedules:
-            message.rank = self._next()  # AMQ-2: it is sent now
+            message.rank = self._next()  # AMQ-2, ASB-3: it is sent now
+            if self._numbers:
+                self._number_anew(now, message)
         self.ready.put_back(message)
         self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.VISIBLE, _READY)
         self._shrink(now)
+        if self._forwards:
+            self._pass_on(now)
+
+    def _number_anew(self, now: Nanos, message: Message) -> None:
+        """What was scheduled enters: its time to live begins (ASB-3)."""
+        self.scheduled.pop(message.number_here, None)
+        ttl = None if message.expires is None else message.expires - message.entered
+        self._arm_expiry(message, now, ttl)
 
     def _expire_message(self, now: Nanos, message: Message) -> None:
         if message.place is _LEASED and not self.profile.expires_in_flight or message.place is _DEFERRED:
@@ -783,7 +844,9 @@ class Queue:
                 return
             self._show_expiry(message, now + 1)
         self.in_flight -= 1
-        if delay > 0:
+        if message.is_set_aside:
+            deferral.set_aside(self, message)
+        elif delay > 0:
             message.place = _DELAYED
             message.arm = self._next()
             self.delayed += 1
@@ -885,7 +948,9 @@ class Queue:
         mode = message.attributes.get(DELIVERY_MODE) if message.attributes is not None else None
         return profile.is_persistent if mode is None else mode == PERSISTENT
 
-    def arrive(self, now: Nanos, message: Message, source: int, receives: int, why: Cause = _NONE) -> None:
+    def arrive(
+        self, now: Nanos, message: Message, source: int, receives: int, why: Cause = _NONE, hops: int = 0
+    ) -> None:
         """A message moves in from another queue: a new one, with the old one's identity.  A move is never refused."""
         if self.profile.capacity is not None:
             self._make_room(now, message.size)
@@ -900,12 +965,63 @@ class Queue:
         self.bytes += moved.size
         if self._expires:
             since = None if self.profile.retention_restarts else message.retained_from
-            self._arm_expiry(moved, now if since is None else since, None)
+            ttl = message.expires - now if hops and message.expires is not None else None
+            self._arm_expiry(moved, now if since is None else since, ttl)
+        if self.profile.is_subqueue:
+            moved.number_here, moved.count_before = message.number_here, message.receives - message.carried
+        moved.hops = hops
         self.visible += 1
         self.ready.push(moved)
         self._journal.write(now, moved.number, NOBODY, receives, self.index, Kind.MOVED_IN, _READY, source)
         if self.profile.capacity is not None:
             self._shed(now, moved)
+        if self._forwards:
+            self._pass_on(now)
+
+    # --- what deferral, sessions and forwarding do here --------------------------------------------------------------
+
+    def _pass_on(self, now: Nanos) -> None:
+        if (to := self.profile.forward_to) is not None:
+            forwarding.pass_on(self, now, self._broker.queues[to])
+
+    def send_refusal(self, now: Nanos, message: Mapping[str, Any]) -> Cause:
+        """Why a send of this (the call's arguments by name) would be refused, room aside."""
+        return self._refusal(now, message.get("group"), message.get("delay"), message.get("size", 0), _NONE)
+
+    def lease(self, now: Nanos, message: Message, client: int, credit: Credit | None, together: int) -> Delivery:
+        """Hand a ready message that has left its lane to a client."""
+        return self._lease(now, message, client, None, credit, together)
+
+    def come_back(self, now: Nanos, message: Message, kind: Kind) -> None:
+        """A leased message comes back, unless it is used up or out of date."""
+        self._return(now, message, kind)
+
+    def why_lost(self, now: Nanos, delivery: Delivery) -> Cause:
+        """NONE if this delivery still holds its message; else a STALE row, and why."""
+        message, receipt, _, _ = delivery
+        if message.receipt == receipt and message.place is _LEASED:
+            return _NONE
+        return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
+
+    def note_extension(self, now: Nanos, delivery: Delivery) -> Cause:
+        """A row that a lease is extended, or why it is not."""
+        message, receipt, attempt, client = delivery
+        if message.receipt != receipt or message.place is not _LEASED:
+            return self._stale(now, delivery, self._why_stale(message, receipt), EXTEND)
+        self._journal.write(now, message.number, client, attempt, self.index, Kind.EXTENDED, 0, self._lease_ms)
+        return _NONE
+
+    def end(self, now: Nanos, message: Message, kind: Kind, cause: int, other: int = -1) -> None:
+        """A message that no client holds leaves for good."""
+        self._end(now, message, kind, cause, other)
+
+    def dead_letter(self, now: Nanos, message: Message, why: Cause) -> None:
+        """To the dead-letter queue; dropped where there is none."""
+        self._dead_letter(now, message, why)
+
+    def write(self, now: Nanos, message: Message, client: int, kind: Kind, cause: int = 0, other: int = -1) -> None:
+        """A row of this queue."""
+        self._journal.write(now, message.number, client, message.receives, self.index, kind, cause, other)
 
     def redrive(self, now: Nanos, to: Queue, limit: int | None = None) -> int:
         """Move visible messages to another queue, oldest first, as new ones behind what is there (SQS-29).
@@ -934,11 +1050,13 @@ class Queue:
         leased: dict[int, Message] = {}
         for session in self._sessions.values():
             leased |= {d.receipt: d.message for d in session.held.values() if d.message.queue is self}
-        leased |= {entry[2].receipt: entry[2] for entry in self.leases.live()}
+        leased |= {message.receipt: message for message in self.leased()}
+        if isinstance(self.ready, session_lock.BySession):
+            leased |= {m.receipt: m for lock in self.ready.locks.values() for m in lock.in_flight()}
         yield from self.ready
         yield from leased.values()
         yield from (entry[2] for entry in self.timers.live())
-        yield from self.set_aside.values()
+        yield from (message for message in self.set_aside.values() if message.place is _DEFERRED)
 
     def oldest_since(self) -> Nanos | None:
         """When the oldest visible message entered this queue; None if none is visible."""
@@ -955,4 +1073,7 @@ class Queue:
             for key, since in self._seen_ids.items()
             if window is None or since + window > now
         )
-        return ids, tuple(bucket.used(now) for bucket in (self.sends, self.receives, self.deletes))
+        used = tuple(bucket.used(now) for bucket in (self.sends, self.receives, self.deletes))
+        if isinstance(self.ready, session_lock.BySession):
+            return ids, used, session_lock.fingerprint(self, now)
+        return ids, used

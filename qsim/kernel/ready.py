@@ -19,6 +19,7 @@ from qsim.kernel.dispatch import Sticky
 from qsim.kernel.journal import Place
 from qsim.kernel.message import Message
 from qsim.kernel.profile import Dispatch, Grouping, Order, Profile
+from qsim.kernel.session_lock import BySession
 
 _READY = Place.READY
 
@@ -447,13 +448,15 @@ class Groups:
         return None
 
 
-Lanes = Fifo | Lifo | Ends | Levels | Groups | Sticky
+Lanes = Fifo | Lifo | Ends | Levels | Groups | Sticky | BySession
 
 
 def lanes_for(profile: Profile) -> Lanes:
     """The way of ordering that a profile chooses."""
     if profile.grouping is Grouping.BLOCKS:
         return Groups(profile.look_ahead)
+    if profile.grouping is Grouping.SESSIONS:
+        return BySession(Fifo)
     if profile.dispatch is not Dispatch.LONGEST_WAITING:
         has_levels = profile.order is Order.PRIORITY
         return Sticky(Levels(profile.levels) if has_levels else Fifo(), has_levels, profile.look_ahead)

@@ -33,6 +33,7 @@ MOVES: dict[Kind, tuple[Place | Told, Place | Told]] = {
     Kind.RETURNED: (Place.LEASED, Told.CAUSE),
     Kind.DUPLICATED: (Place.LEASED, Place.READY),
     Kind.DEFERRED_: (Place.LEASED, Place.DEFERRED),
+    Kind.FETCHED: (Place.DEFERRED, Place.READY),
     Kind.ACKED: (Told.CAUSE, Place.GONE),
     Kind.DEAD_LETTERED: (Told.LOW_BYTE, Place.GONE),
     Kind.MOVED_OUT: (Told.CAUSE, Place.GONE),
