@@ -29,12 +29,15 @@ def document(seed):
 
 
 class Draw:
-    """One scenario.  ``exact``: nothing takes no time, so that the order of kinds at one instant shows in the rows."""
+    """One scenario."""
 
     def __init__(self, seed):
         self.r = Random(seed)
         self.unit = self.r.choice(("ms", "s"))
         self.exact = self.maybe(0.5)
+        """Nothing takes no time, so that the order of kinds at one instant shows in the rows."""
+        self.plain = self.maybe(0.4)
+        """An ideal queue with a consumer of its own, such as a callback does."""
         self.queues = {}
 
     def maybe(self, share):
@@ -64,7 +67,8 @@ class Draw:
     def document(self):
         self.make_queues()
         producers = {f"p{i}": self.producer() for i in range(self.r.randint(1, 3))}
-        consumers = {f"c{i}": self.consumer() for i in range(self.r.randint(1, 3))}
+        some = [self.callback(queue) for queue in self.queues if queue != "d0" or self.maybe(0.5)]
+        consumers = dict(zip(("c0", "c1", "c2", "c3"), some if self.plain else self.several(), strict=False))
         run = {"duration": self.span(15, 40)} | self.some(0.3, lambda: {"drain": self.span(1, 60)})
         made = {"qsim": 1, "name": "drawn", "seed": self.r.randint(1, 999), "run": run | {"sample_every": self.span(1, 3)}}
         made |= {"queues": self.queues, "producers": producers, "consumers": consumers}
@@ -75,7 +79,7 @@ class Draw:
 
     def make_queues(self):
         for i in range(self.r.randint(1, 2)):
-            profile = self.r.choice(PROFILES)
+            profile = "ideal" if self.plain else self.r.choice(PROFILES)
             queue = {"profile": profile} | self.queue_settings(profile)
             if self.maybe(0.5):
                 queue["dlq"] = {"queue": f"d{i}", "max_receives": self.r.randint(1, 3)}
@@ -140,7 +144,7 @@ class Draw:
         burst = {"first": 2, "from": self.span(0, 5), "every": self.span(1, 3)}
         # Work of no length on what always fails would never end.
         made |= self.some(0.35, lambda: {"poison": self.r.choice((self.share(), burst))}) if self.exact else {}
-        made |= self.some(0.15, lambda: {"eta": self.time(1, 4)})
+        made |= self.some(0.15, lambda: {"eta": self.time(1, 4)}) if not self.plain else {}
         made |= self.some(0.15, lambda: {"dedup": self.r.choice(("identity", {"keys": 3}))})
         if queue["profile"] == "ideal":
             made |= self.some(0.2, lambda: {"ttl": self.span(2, 8)})
@@ -156,13 +160,19 @@ class Draw:
         made |= self.some(0.2, lambda: {"max": self.span(2, 3)}) | self.some(0.1, lambda: {"jitter": "full"})
         return made | (self.some(0.2, lambda: {"budget": "50%"}) if producer else {})
 
+    def several(self):
+        return [self.consumer() for _ in range(self.r.randint(1, 3))]
+
+    def callback(self, queue):
+        made = {"from": queue, "service": self.time(1 if self.exact else 0, 7), "count": self.r.randint(1, 4)}
+        made |= self.some(0.3, lambda: {"poll": {"wait": self.span(1, 5)}})
+        return made | self.some(0.5, lambda: {"failures": self.failures(False)}) | self.some(0.3, lambda: {"retry": self.retry()})
+
     def consumer(self):
         sources = self.sources() if self.maybe(0.2) else [self.r.choice(list(self.queues))]
         profile = self.queues[sources[0]]["profile"]
         made = {"from": sources if len(sources) > 1 else sources[0], "service": self.time(1 if self.exact else 0, 5)}
         made |= self.some(0.6, lambda: {"count": self.r.randint(2, 4)})
-        if self.maybe(0.4):
-            return made | self.some(0.4, lambda: {"failures": self.failures(False)})  # what a callback can do
         made |= self.some(0.3, lambda: {"concurrency": 2}) | self.asks(profile)
         made |= self.some(0.2, lambda: {"heartbeat": {"every": self.span(1, 3), "extend_to": self.span(2, 5)}})
         made |= self.some(0.2, self.idempotence)
