@@ -263,7 +263,7 @@ WATCHED = {
 def can_be_watched(reference: Reference, names: Names) -> bool:
     """Whether an alert can follow this reference (a coming release follows the others: Q040)."""
     known = reference.metric in WATCHED.get(names.kinds[reference.object], ())
-    is_now = reference.at is reference.from_ is reference.to is reference.label is None
+    is_now = (reference.at, reference.from_, reference.to, reference.label) == (None, None, None, None)
     return known and is_now and (type_of(reference) == PER_MESSAGE or reference.statistic is None)
 
 
