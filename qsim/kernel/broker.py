@@ -14,14 +14,15 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
+from qsim.kernel.channel import Channel
 from qsim.kernel.deadlines import FOREVER, NEVER
-from qsim.kernel.journal import Cause, Journal, Place
+from qsim.kernel.journal import NOBODY, Cause, Journal, Kind, Place
 from qsim.kernel.log import Log
-from qsim.kernel.message import Credit, Deliveries, Delivery, Message
+from qsim.kernel.message import Credit, Deliveries, Delivery, Message, Subscribed
 from qsim.kernel.profile import Profile
 from qsim.kernel.queue import Queue
 from qsim.kernel.routing import Subscription, copies
-from qsim.kernel.session import Sessions
+from qsim.kernel.session import Sending, Sessions, Settling
 from qsim.kernel.session_lock import BySession, orphan
 from qsim.units import Nanos
 
@@ -62,6 +63,8 @@ class Broker:
             if queue.profile.forward_to is not None:
                 self.queues[queue.profile.forward_to]
         self.topics = {name: tuple(subscriptions) for name, subscriptions in (topics or {}).items()}
+        self.closed: list[int] = []
+        """Clients whose channel the broker closed, for the driver to read and clear."""
         self._names: dict[str, int] = {}
         self._message_numbers = count()
         self._made: list[tuple[Credit, Deliveries]] = []
@@ -101,7 +104,7 @@ class Broker:
         target = self.queues[queue]
         number = next(self._message_numbers) if message is None else message
         answer = target.send(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
-        if target.waiting or not target.is_plain or delay or ttl:
+        if target.waiting or not target.is_plain or delay or ttl is not None:
             self._look(now, target)
         return answer
 
@@ -121,14 +124,29 @@ class Broker:
         return made
 
     def publish(
-        self, now: Nanos, topic: str, message: int | None = None, attributes: Mapping[str, str] | None = None, **more: Any
+        self,
+        now: Nanos,
+        topic: str,
+        message: int | None = None,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        key: str = "",
+        mandatory: bool = False,
+        **more: Any,
     ) -> dict[str, Cause]:
-        """A copy to every queue whose subscription wants it; what each said."""
+        """A copy to every queue whose subscription wants it; what each said.  Where there is none, the broker takes
+        the message and drops it; only if it is ``mandatory`` the publisher hears of that (RMQ-2)."""
         number = next(self._message_numbers) if message is None else message
-        return {
-            queue: self.send(now, queue, number, attributes=each, **more)
-            for queue, each in copies(self.topics[topic], attributes)
-        }
+        wanted = copies(self.topics[topic], attributes, key)
+        if not wanted:
+            self.unrouted(now, number, mandatory)
+        return {queue: self.send(now, queue, number, attributes=each, **more) for queue, each in wanted}
+
+    def unrouted(self, now: Nanos, message: int, mandatory: bool) -> Cause:
+        """No queue wanted it.  NO_ROUTE: sent back; NONE: dropped."""
+        cause = Cause.NO_ROUTE if mandatory else Cause.NONE
+        self.journal.write(now, message, NOBODY, 0, -1, Kind.UNROUTED, cause)
+        return cause
 
     def receive(
         self,
@@ -161,12 +179,26 @@ class Broker:
         self._look(now, source)
         return answer
 
-    def subscribe(self, now: Nanos, queue: str, consumer: Client, prefetch: int | None = None) -> Credit:
-        """Be pushed messages, up to ``prefetch`` unsettled at a time (0: unlimited; None: the profile's)."""
+    def subscribe(
+        self,
+        now: Nanos,
+        queue: str,
+        consumer: Client,
+        prefetch: int | None = None,
+        *,
+        priority: int = 0,
+        auto_ack: bool = False,
+        exclusive: bool = False,
+    ) -> Subscribed:
+        """Be pushed messages, up to ``prefetch`` unsettled at a time (0: unlimited; None: the profile's); or
+        ``refused``."""
         if self._due <= now:
             self.wake(now)
-        source = self.queues[queue]
-        credit = source.subscribe(self.client_number(consumer), source.profile.prefetch if prefetch is None else prefetch)
+        source, client = self.queues[queue], self.client_number(consumer)
+        most = source.profile.prefetch if prefetch is None else prefetch
+        credit = source.subscribe(client, most, priority, auto_ack, exclusive)
+        if credit.refused:
+            source.refuse_receive(now, client, credit.refused)
         self._look(now, source)
         return credit
 
@@ -176,6 +208,7 @@ class Broker:
         queue = self.sessions[credit.client].credits.get(credit)
         if queue is not None:
             queue.cancel(credit)
+            self._look_at(now, queue)
 
     def take(self, now: Nanos, delivery: Delivery) -> None:
         """The application gets what was pushed to its client."""
@@ -202,9 +235,9 @@ class Broker:
         """Everything that this client holds."""
         return [self.ack(now, each) for each in list(self.sessions[self.client_number(consumer)].held.values())]
 
-    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0) -> Cause:
-        """Give back, visible again after ``delay``."""
-        return self._settle(now, delivery, lambda queue: queue.nack(now, delivery, delay))
+    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0, failed: bool = True) -> Cause:
+        """Give back, visible again after ``delay``; ``failed``: since the work on it failed (RMQ-18)."""
+        return self._settle(now, delivery, lambda queue: queue.nack(now, delivery, delay, failed))
 
     def reject(self, now: Nanos, delivery: Delivery) -> Cause:
         """Dead-letter, or drop where there is no dead-letter queue."""
@@ -221,6 +254,21 @@ class Broker:
         answer = call(delivery.message.queue)
         self._look_everywhere(now)
         return answer
+
+    def channel(self, consumer: Client) -> Channel:
+        """What a client of AMQP 0-9-1 has: its deliveries by tag, and transactions."""
+        return Channel(self, self.client_number(consumer))
+
+    def close_channel(self, now: Nanos, client: int, why: Cause) -> None:
+        """A client did what closes its channel, or did nothing for too long: everything it held comes back (RMQ-10)."""
+        self.journal.write(now, -1, client, 0, -1, Kind.CHANNEL_CLOSED, why)
+        self.closed.append(client)
+        self.forget_client(now, client)
+        self._look_everywhere(now)
+
+    def unknown_tag(self, now: Nanos, delivery: Delivery, client: int, call: int) -> Cause:
+        """A delivery that this client does not hold, or has settled already."""
+        return delivery.message.queue.refuse_settling(now, delivery._replace(client=client), call)
 
     def forget(self, now: Nanos, consumer: Client) -> None:
         """A client is gone, with its life: its waits end, and each queue does with what it held as its profile says."""
@@ -270,6 +318,10 @@ class Broker:
         return done
 
     # --- time ---------------------------------------------------------------------------------------------------------
+
+    def before(self, now: Nanos) -> None:
+        """Somebody is about to use the queues directly: do what was due before now."""
+        self._before(now)
 
     def look(self, now: Nanos) -> None:
         """Somebody has used the queues directly: remember when time is next wanted."""
@@ -358,7 +410,9 @@ class Broker:
     def fingerprint(self, now: Nanos) -> Hashable:
         """The state without absolute time and without the numbers of receipts: equal ones behave alike from here on."""
         prints = tuple(_print_of(queue, now) for queue in self.queues.values())
-        return prints + tuple(log.fingerprint() for log in self.logs.values()) if self.logs else prints
+        begun = ((client, session.uncommitted) for client, session in sorted(self.sessions.items()))
+        calls = tuple((client, tuple(map(_call_print, calls))) for client, calls in begun if calls is not None)
+        return prints, tuple(log.fingerprint() for log in self.logs.values()), calls
 
     def client_number(self, client: Client) -> int:
         """The number under which a client is known; a name gets one at first use."""
@@ -388,7 +442,8 @@ def _print_of(queue: Queue, now: Nanos) -> Hashable:
     waiting = tuple(_credit_print(c, now) for c in queue.waiting if c.arm)
     ends = tuple(waiting.index(_credit_print(e[2], now)) for e in sorted(queue.waits.live(), key=lambda e: e[:2]))
     messages = tuple(_message_print(m, now) for m in by_rank)
-    return queue.profile, messages, ready, held, timed, waiting, ends, queue.memory(now)
+    subscribed = tuple(_credit_print(c, now) for c in queue.subscribed)
+    return queue.profile, messages, ready, held, timed, waiting, subscribed, ends, queue.memory(now)
 
 
 def _message_print(message: Message, now: Nanos) -> Hashable:
@@ -398,9 +453,19 @@ def _message_print(message: Message, now: Nanos) -> Hashable:
         ends = None if message.expires is None else message.expires - now
         held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit, ends
     kept = None if message.retained_from is None else now - message.retained_from
-    labels = message.level, message.group, message.size, _attributes_print(message)
+    labels = message.level, message.group, message.size, _attributes_print(message), message.deaths
     here = message.number_here, message.is_set_aside, message.count_before, message.hops
-    return message.number, message.place, labels, message.receives, message.carried, held, kept, here
+    overdue = None  # time may have come, and not struck
+    if message.queue.profile.expires_at_head and message.expires is not None:
+        overdue = message.expires - now
+    return message.number, message.place, labels, message.receives, message.carried, held, kept, here, overdue
+
+
+def _call_print(call: Sending | Settling) -> Hashable:
+    if isinstance(call, Sending):
+        return call.name, call.is_topic, tuple(sorted((key, str(value)) for key, value in call.labels.items()))
+    message = call.delivery.message
+    return message.number, message.queue.index, call.is_ack, call.requeue, call.failed
 
 
 def _attributes_print(message: Message) -> Hashable:
@@ -409,4 +474,5 @@ def _attributes_print(message: Message) -> Hashable:
 
 def _credit_print(credit: Credit, now: Nanos) -> Hashable:
     ends = None if credit.ends is None else credit.ends - now
-    return credit.client, credit.limit, credit.left, credit.timeout, ends, credit.is_open
+    kind = credit.priority, credit.is_settled_at_once, credit.is_exclusive
+    return credit.client, credit.limit, credit.left, credit.timeout, ends, credit.is_open, kind

@@ -76,6 +76,12 @@ class Cause(IntEnum):
     """Another receiver has the session (ASB-20)."""
     NO_SESSION = 28
     """There is no session to accept, or its lock is lost (ASB-21)."""
+    CYCLE = 29
+    """It would go round through dead-letter queues for ever (RMQ-22)."""
+    EXCLUSIVE = 30
+    """A consumer has the queue, or wants it, for itself (RMQ-8)."""
+    NO_ROUTE = 31
+    """No queue is bound for it, and the publisher wants to know (RMQ-2)."""
 
 
 class Kind(IntEnum):
@@ -114,7 +120,9 @@ class Kind(IntEnum):
     DEFERRED_           set aside (LEASED to DEFERRED)
     FETCHED             asked for by its number (DEFERRED to READY): its receive, or its end, comes in this instant
     EMPTY_RECEIVE       a receive ended with nothing
-    REFUSED             a receive was refused (cause)
+    REFUSED             a receive or a subscription was refused (cause)
+    CHANNEL_CLOSED      the broker closed a client's channel, with all that it held (cause: of the call or the lease)
+    UNROUTED            a message to a topic, and no queue wanted it (cause: NO_ROUTE if it was sent back; queue: -1)
     consumers (attempt: the simulator's own count of starts of this message at this consumer)
     STARTED             work begins; only at consumers that buffer, elsewhere RECEIVED is the start
     EFFECT              the work took effect
@@ -162,6 +170,8 @@ class Kind(IntEnum):
     EMPTY_RECEIVE = 31
     REFUSED = 32
     FETCHED = 33
+    CHANNEL_CLOSED = 34
+    UNROUTED = 35
     STARTED = 40
     EFFECT = 41
     SKIPPED = 42

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qsim.kernel.deaths import Deaths
 from qsim.kernel.journal import NOBODY, Cause, Place
 from qsim.units import Nanos
 
@@ -31,7 +32,8 @@ class Message:
     payload: Any = None
     receives: int = 0
     carried: int = 0
-    """Of ``receives``, those of the queues that it came from (SQS-28)."""
+    """Of ``receives``, those that do not count here: of the queues that it came from (SQS-28), or given back without
+    a failure (RMQ-18)."""
     receipt: int = 0
     arm: int = 0
     client: int = NOBODY
@@ -57,6 +59,8 @@ class Message:
     """Deferred once: it comes back to where only its number finds it (ASB-13)."""
     entry: int = 0
     """The id of the log's entry that it is a copy of."""
+    deaths: Deaths = ()
+    """Where it has been dead-lettered, and why (RMQ-21)."""
 
     def __init__(self, number: int, queue: Queue, rank: int, entered: Nanos) -> None:
         self.number = number
@@ -84,6 +88,12 @@ class Credit:
 
     __slots__ = ("arm", "client", "ends", "is_pushed", "left", "limit", "owner", "timeout")
 
+    priority = 0
+    is_settled_at_once = False
+    is_exclusive = False
+    refused = Cause.NONE
+    """What only a ``Subscribed`` says of itself."""
+
     def __init__(
         self, arm: int, client: int, limit: int, timeout: Nanos | None, ends: Nanos | None, is_pushed: bool
     ) -> None:
@@ -99,6 +109,18 @@ class Credit:
     @property
     def is_open(self) -> bool:
         return self.arm != 0
+
+
+class Subscribed(Credit):
+    """A consumer that is pushed to.  ``priority``: the larger is served first (RMQ-7); ``is_settled_at_once``: what
+    it is handed is acked by that (RMQ-9); ``is_exclusive``: nobody else may subscribe (RMQ-8); ``refused``: why it
+    is none."""
+
+    def __init__(self, arm: int, client: int, limit: int, priority: int, settles: bool, exclusive: bool) -> None:
+        super().__init__(arm, client, limit, None, None, is_pushed=True)
+        self.priority = priority
+        self.is_settled_at_once = settles
+        self.is_exclusive = exclusive
 
 
 class Deliveries(tuple[Delivery, ...]):

@@ -79,6 +79,8 @@ class Overflow(IntEnum):
     DROP_NEWEST = 3
     DEAD_LETTER = 4
     """The oldest is moved to the dead-letter queue."""
+    REJECT_DEAD_LETTER = 5
+    """The arrival is refused, and moved to the dead-letter queue all the same (RMQ-28)."""
 
 
 class Stale(IntEnum):
@@ -104,8 +106,11 @@ class Capacity:
     bytes: int | None = None
     when_full: Overflow = Overflow.REJECT
     counts_ready_only: bool = False
+    """Then the arrival enters first, and the head goes, be it the arrival itself (RMQ-27, RMQ-29)."""
     overshoots: bool = False
     """Full is only who has reached his limit of bytes: the arrival before may go beyond it (AMQ-3)."""
+    overshoot: int = 0
+    """So many messages more are let in before the first is refused (RMQ-28)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,12 @@ class Profile:
     name: str
     order: Order = Order.FIFO
     levels: int = 1
+    lane_of: tuple[int, ...] | None = None
+    """Which of ``levels`` lanes a message's level stands for; None: its own number."""
+    returns_before_levels: bool = False
+    """Who returns to the head comes before all levels (RMQ-31), else to the head of his own."""
+    drops_most_urgent: bool = False
+    """Of several levels the most urgent head is dropped (RMQ-28), else the least urgent one."""
     grouping: Grouping = Grouping.NONE
     needs_group: bool = False
     visibility_timeout: Nanos | None = None
@@ -143,12 +154,24 @@ class Profile:
     expires_in_flight: bool = False
     """Whether retention strikes a leased message too (SQS-30)."""
     ttl_dead_letters: bool = False
+    expires_at_head: bool = False
+    """Time strikes a ready message only when it is the next of its lane (RMQ-25)."""
     returns_to: ReturnsTo = ReturnsTo.PLACE
+    returns_to_if_limited: ReturnsTo | None = None
+    """Instead, where deliveries are limited (RMQ-13)."""
+    returns_to_after_crash: ReturnsTo | None = None
+    """Instead, when its client was lost (RMQ-13)."""
     tail_from: int | None = None
     """From this receive on a returned message queues as if sent now (SQS-12)."""
     dlq: DeadLetter | None = None
     dead_letters_lazily: bool = False
     """At the receive that would exceed max_receives (SQS-24), instead of at the last return."""
+    max_deliveries: int | None = None
+    """Deliveries that a message may get where ``dlq`` does not say; without a dlq it is dropped then (RMQ-17)."""
+    counts_only_failures: bool = False
+    """A delivery given back without a failure, or whose time was over, does not count (RMQ-18)."""
+    remembers_deaths: bool = False
+    """Messages know where they were dead-lettered and why (RMQ-21), and do not go round by themselves (RMQ-22)."""
     counts_across_queues: bool = False
     """Whether the receive count goes on after a dead-letter move (SQS-28)."""
     dedup_window: Nanos | None = 0
@@ -156,6 +179,8 @@ class Profile:
     dedup_per_group: bool = False
     content_dedup: bool = False
     capacity: Capacity | None = None
+    limit: Capacity = Capacity()
+    """What a limit is like here, where one is set."""
     max_in_flight: int | None = None
     in_flight_is_error: bool = False
     """At the limit a receive is refused; else it returns nothing."""
@@ -163,6 +188,8 @@ class Profile:
     """Messages from the front among which a free group is looked for (SQS-15)."""
     stale_ack: tuple[Stale, Stale] = (Stale.DELETES, Stale.IGNORED)
     """Expired but not received again; received again."""
+    lease_closes_channel: bool = False
+    """A lease that ends takes its client's whole channel with it (RMQ-11)."""
     strict_extend: bool = False
     """An extend of a lease that has ended is an error (SQS-22); else ignored."""
     on_crash: OnCrash = OnCrash.KEEPS
@@ -176,6 +203,12 @@ class Profile:
     """Long poll of a receive that states none; None: for ever."""
     prefetch: int = 0
     """Default prefetch of a subscription, 0 = unlimited."""
+    max_prefetch: int | None = None
+    pushes: bool = False
+    """A consumer that says nothing is pushed to, instead of asking."""
+    single_active: bool = False
+    """Of all subscribed consumers the first is served; when it goes, the next (RMQ-8)."""
+    purges_ready_only: bool = False
     max_size: int | None = None
     max_batch_size: int | None = None
     """Bytes of all the messages of one call together (SQS-4)."""

@@ -3,11 +3,13 @@ comes in as ``now``, and whoever calls has first done what was due before (``Bro
 simulator by alarms).
 
 A message is in exactly one place: ready, delayed, leased or deferred; or it is gone.  ``visible``, ``in_flight``,
-``delayed`` and ``deferred`` count them.  Who waits stands in ``waiting``, the longest waiting first.
+``delayed`` and ``deferred`` count them.  Who waits stands in ``waiting``, the longest waiting first (of several
+priorities, the highest first); who is subscribed stands in ``subscribed``, in order of subscribing.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
@@ -16,10 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 from qsim.kernel import deferral, dispatch, forwarding, session_lock
 from qsim.kernel.deadlines import FOREVER, Deadlines, Entry
+from qsim.kernel.deaths import goes_round, with_death
 from qsim.kernel.journal import ALIKE, NOBODY, ROW, Cause, Kind, Place, ending
-from qsim.kernel.message import Credit, Delivery, Message
-from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale, Throttle
-from qsim.kernel.ready import Groups, lanes_for
+from qsim.kernel.message import Credit, Delivery, Message, Subscribed
+from qsim.kernel.profile import (
+    Capacity,
+    Dispatch,
+    Grouping,
+    OnCrash,
+    Order,
+    Overflow,
+    Profile,
+    ReturnsTo,
+    Stale,
+    Throttle,
+)
+from qsim.kernel.ready import Fifo, Groups, Levels, lanes_for
 from qsim.kernel.throttle import Bucket
 from qsim.units import MILLISECOND, Nanos
 
@@ -34,6 +48,8 @@ _ACCEPTED, _RECEIVED, _ACKED = int(Kind.ACCEPTED), int(Kind.RECEIVED), int(Kind.
 _delivery = tuple.__new__
 _MOST_MS = (1 << 31) - 1
 _LONGEST = _MOST_MS * MILLISECOND
+_UNLIMITED = 1 << 62
+_DROPS = (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER)
 
 ACK, NACK, EXTEND = 1, 2, 3
 """``other`` of a STALE row: which call it was."""
@@ -45,6 +61,16 @@ DELIVERY_MODE, PERSISTENT = "JMSDeliveryMode", "PERSISTENT"
 def _as_ms(timeout: Nanos) -> int:
     """As it stands in a row."""
     return timeout // MILLISECOND if timeout < _LONGEST else _MOST_MS
+
+
+def _ways_back(profile: Profile, is_limited: bool) -> dict[Kind, ReturnsTo]:
+    """Where a message queues again, by how it came back."""
+    back, lost = profile.returns_to, profile.returns_to_after_crash
+    if is_limited and profile.returns_to_if_limited is not None:
+        back = profile.returns_to_if_limited
+    lost = back if lost is None else lost
+    late = lost if profile.lease_closes_channel else back
+    return {Kind.NACKED: back, Kind.DUPLICATED: back, Kind.LEASE_ENDED: late, Kind.RETURNED: lost}
 
 
 def _expires_then(entry: Entry) -> bool:
@@ -64,10 +90,12 @@ class Queue:
         self.name = name
         self.index = index
         self.visible = self.in_flight = self.delayed = self.deferred = 0
-        self.bytes = 0
+        self.bytes = self.held_bytes = 0
         self.ready = lanes_for(profile)
         self._push = self.ready.push
         self.waiting: deque[Credit] | dispatch.Consumers = deque()
+        self._line_up: Callable[[Credit], None] = self.waiting.append
+        self.subscribed: list[Subscribed] = []
         self.leases = Deadlines()
         self._lease_line = self.leases.line
         self.timers = Deadlines()
@@ -79,6 +107,8 @@ class Queue:
         """What can be cancelled before it is due, by its number here."""
         self.newest: Message | None = None
         """Who got the last number, where messages are numbered."""
+        self._strikes_heads = False
+        """Time strikes at the head only, and some message has had an end."""
         self._elders: list[tuple[Nanos, int, Message]] = []
         """Messages at the back although they are old."""
         self._broker = broker
@@ -97,6 +127,7 @@ class Queue:
         if profile.dispatch is not Dispatch.LONGEST_WAITING:
             self.waiting = dispatch.Consumers(profile)
             self.serve = partial(dispatch.serve, self)  # type: ignore[method-assign]
+            self._line_up = self.waiting.append
         elif profile.grouping is Grouping.SESSIONS:
             self.hand_out = partial(session_lock.hand_out, self)  # type: ignore[method-assign]
             self.serve = partial(session_lock.serve, self)  # type: ignore[method-assign]
@@ -112,21 +143,24 @@ class Queue:
             self._limits = limits
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
-        self.tracks = profile.on_crash is not OnCrash.KEEPS and not self.is_safe
+        self._weigh(profile.capacity)
+        self.tracks = self._weighs or (profile.on_crash is not OnCrash.KEEPS and not self.is_safe)
         limited = profile.needs_group or limits or profile.max_size or profile.max_delay is not None or profile.schedules
         self._forwards = profile.forward_to is not None
         checks = bool(limited or profile.is_subqueue or self._forwards)
         self.send = self._checked_send if checks or not profile.message_delay else self.enter
         """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
         accepted before; else why not."""
-        self._most = profile.dlq.max_receives if profile.dlq is not None else None
+        own = profile.dlq.max_receives if profile.dlq is not None else None
+        self._most = profile.max_deliveries if own is None else own
+        self._comes_back_to = _ways_back(profile, self._most is not None)
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily or profile.client_redelivers else self._most
         self._numbers, self._expires_lazily = profile.numbers_messages, profile.expires_lazily
         self._expires = profile.retention is not None or self._numbers
         self.picks_the_first = (
             self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
-            and not self._expires_lazily
+            and not (self._expires_lazily or self._strikes_heads or self._weighs)
         )
         self._timeout = profile.visibility_timeout
         self._lease_ms = -1 if self._timeout is None else _as_ms(self._timeout)
@@ -137,6 +171,7 @@ class Queue:
         self.is_plain = not (
             checks or profile.retention is not None or profile.delay or profile.capacity or profile.dead_letters_lazily
             or profile.max_batch is not None or profile.max_wait is not None or profile.in_flight_is_error
+            or self._strikes_heads
         )
         """No call is refused or moves other messages, and a send arms no deadline of its own accord."""
 
@@ -230,6 +265,8 @@ class Queue:
             self._journal.write(now, number, NOBODY, 0, self.index, Kind.SUPPRESSED)
             return Cause.DUPLICATE_ID
         if profile.capacity is not None and (cause := self._make_room(now, size)):
+            if profile.capacity.when_full is Overflow.REJECT_DEAD_LETTER:
+                self._send_on(now, number, level, group, size, attributes, payload)
             return self._refuse(now, number, cause)
         if dedup is not None and profile.dedup_window != 0:
             self._remember(now, group, dedup)
@@ -301,8 +338,17 @@ class Queue:
             ttl = retention if ttl is None else min(ttl, retention)
         if ttl is not None:
             message.expires = max(since + ttl, message.entered)  # a move may come after the end
+            if self.profile.expires_at_head:
+                self._begin_to_strike_heads()
+                if message.expires == message.entered and any(credit.arm for credit in self.waiting):
+                    message.expires += 1  # RMQ-26: unless a consumer can take it in this very instant
             if not self._expires_lazily:
                 self._show_expiry(message, message.expires)
+
+    def _begin_to_strike_heads(self) -> None:
+        """From now on a receive may find the head out of date."""
+        self._strikes_heads = True
+        self.picks_the_first = self.is_plain = False
 
     def _show_expiry(self, message: Message, noticed: Nanos) -> None:
         """Where a sweep looks for what has expired, it is noticed then (AMQ-22)."""
@@ -317,19 +363,45 @@ class Queue:
         if capacity is None:
             return False
         held = self.visible if capacity.counts_ready_only else self.depth
-        too_many = capacity.messages is not None and held + messages > capacity.messages
+        too_many = capacity.messages is not None and held + messages > capacity.messages + capacity.overshoot
         more = 1 if capacity.overshoots else size
-        return too_many or (capacity.bytes is not None and self.bytes + more > capacity.bytes)
+        return too_many or (capacity.bytes is not None and self.bytes - self.held_bytes + more > capacity.bytes)
+
+    def _weigh(self, capacity: Capacity | None) -> None:
+        """RMQ-27: where only ready bytes count, those in consumers' hands are counted apart."""
+        self._weighs = capacity is not None and capacity.bytes is not None and capacity.counts_ready_only
+        held = sum(message.size for message in self.messages() if message.place is _LEASED) if self._weighs else 0
+        self.held_bytes = held
 
     def _make_room(self, now: Nanos, size: int) -> Cause:
         assert self.profile.capacity is not None
         policy = self.profile.capacity.when_full
         if not self.is_full(size):
             return _NONE
-        if policy in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER):
+        if policy in _DROPS and self.profile.capacity.counts_ready_only:
+            return _NONE  # it enters, and the head goes
+        if policy in _DROPS:
             self._drop_for(now, size, policy)
             return Cause.FULL if self.is_full(size) else _NONE
-        return {Overflow.REJECT: Cause.FULL, Overflow.BLOCK: Cause.BLOCKED}.get(policy, _NONE)
+        return {Overflow.BLOCK: Cause.BLOCKED, Overflow.DROP_NEWEST: _NONE}.get(policy, Cause.FULL)
+
+    def _send_on(
+        self,
+        now: Nanos,
+        number: int,
+        level: int,
+        group: Hashable,
+        size: int,
+        attributes: Mapping[str, str] | None,
+        payload: Any,
+    ) -> None:
+        """RMQ-28: what is refused goes to the dead-letter queue without having been here."""
+        if (dlq := self.profile.dlq) is not None:
+            refused = Message(number, self, 0, now)
+            refused.level, refused.group, refused.size = level, group, size
+            refused.attributes, refused.payload = attributes, payload
+            refused.deaths = with_death((), self.name, Cause.FULL)
+            self._broker.queues[dlq.queue].arrive(now, refused, self.index, 0)
 
     def _drop_for(self, now: Nanos, size: int, policy: Overflow) -> None:
         """The oldest go, as many as it takes, unless that could never be enough."""
@@ -346,6 +418,10 @@ class Queue:
         """drop-newest: the producer hears accepted, and the message goes."""
         capacity = self.profile.capacity
         assert capacity is not None
+        if capacity.counts_ready_only:
+            self._shrink(now)
+            if self._strikes_heads:
+                self._strike_heads(now)
         if capacity.when_full is Overflow.DROP_NEWEST and self.depth and self._is_over():
             place = arrived.place
             self._remove(arrived)
@@ -358,7 +434,7 @@ class Queue:
         assert capacity is not None
         held = self.visible if capacity.counts_ready_only else self.depth
         too_many = capacity.messages is not None and held > capacity.messages
-        return too_many or (capacity.bytes is not None and self.bytes > capacity.bytes)
+        return too_many or (capacity.bytes is not None and self.bytes - self.held_bytes > capacity.bytes)
 
     def _throw_out(self, now: Nanos, message: Message, policy: Overflow) -> None:
         if policy is Overflow.DEAD_LETTER:
@@ -411,9 +487,13 @@ class Queue:
         picked = self._pick(now, limit, choice)
         together = 0 if credit is not None and credit.is_pushed else len(picked)
         deliveries = [self._lease(now, message, client, timeout, credit, together) for message in picked]
+        if self._weighs:
+            self.held_bytes += sum(message.size for message in picked)
         if timeout == 0:
             for delivery in deliveries:  # SQS-10: it stays visible, and the receive counts
                 self._return(now, delivery.message, Kind.RETURNED)
+        if self._strikes_heads:
+            self._strike_heads(now)
         return deliveries
 
     def hand_out_first(self, now: Nanos, client: int) -> Delivery | None:
@@ -447,6 +527,8 @@ class Queue:
             limit = min(limit, profile.max_in_flight - self.in_flight)
         ready.begin()
         while len(picked) < limit:
+            if self._strikes_heads:
+                self._strike_heads(now)
             message = ready.pop_at(choice) if choice else ready.pop()
             if message is None:
                 break
@@ -500,21 +582,45 @@ class Queue:
 
     def join(self, credit: Credit) -> None:
         """Let a credit wait here (too): a receive over several queues is one credit in each."""
-        self.waiting.append(credit)
+        self._line_up(credit)
         if not self.is_safe:
             self._sessions[credit.client].credits[credit] = self
         if credit.ends is not None:
             self.waits.add(credit.ends, credit.arm, credit)
 
-    def subscribe(self, client: int, prefetch: int) -> Credit:
-        """A credit that settling renews: up to ``prefetch`` unsettled at a time, 0 = unlimited."""
-        credit = Credit(self._next(), client, prefetch or (1 << 62), None, None, is_pushed=True)
-        self.waiting.append(credit)
+    def subscribe(
+        self, client: int, prefetch: int, priority: int = 0, auto_ack: bool = False, exclusive: bool = False
+    ) -> Subscribed:
+        """A credit that settling renews: up to ``prefetch`` unsettled at a time, 0 = unlimited.  One that is
+        ``refused`` was never open."""
+        most = _UNLIMITED if auto_ack else min(prefetch or _UNLIMITED, self.profile.max_prefetch or _UNLIMITED)
+        credit = Subscribed(self._next(), client, most, priority, auto_ack, exclusive)
+        if self.subscribed and (exclusive or self.subscribed[0].is_exclusive):
+            credit.arm, credit.refused = 0, Cause.EXCLUSIVE
+            return credit
+        if priority:
+            self._line_up = self._line_up_by_priority
+        self.subscribed.append(credit)
         self._sessions[client].credits[credit] = self
+        if not self.profile.single_active or self.subscribed[0] is credit:
+            self._line_up(credit)
         return credit
+
+    def _line_up_by_priority(self, credit: Credit) -> None:
+        """RMQ-7: behind all who have its priority."""
+        assert isinstance(self.waiting, deque)
+        self.waiting.insert(bisect_right(self.waiting, -credit.priority, key=lambda c: -c.priority), credit)
 
     def cancel(self, credit: Credit) -> None:
         """The client waits no more; what it holds stays with it."""
+        self._close(credit)
+        if credit.is_pushed and credit in self.subscribed:
+            was_first = self.subscribed[0] is credit
+            self.subscribed.remove(credit)
+            if was_first and self.subscribed and self.profile.single_active:
+                self._line_up(self.subscribed[0])  # RMQ-8: the next in order of subscribing
+
+    def _close(self, credit: Credit) -> None:
         credit.arm = 0
         if not self.is_safe:
             self._sessions[credit.client].credits.pop(credit, None)
@@ -533,27 +639,30 @@ class Queue:
             return None
         waiting.popleft()
         self.use(credit)
+        if credit.is_settled_at_once:
+            for delivery in deliveries:  # RMQ-9: written to the socket is settled
+                self.ack(now, delivery)
         return credit, deliveries
 
     def use(self, credit: Credit) -> None:
         if not credit.is_pushed:
-            self.cancel(credit)
+            self._close(credit)
             return
         credit.left -= 1
         if credit.left:
-            self.waiting.append(credit)  # RMQ-7: who was served goes to the end of the ring
+            self._line_up(credit)  # RMQ-7: who was served goes to the end of the ring
 
     def _renew(self, credit: Credit) -> None:
         credit.left += 1
         if credit.left == 1 and credit.arm:
-            self.waiting.append(credit)  # RMQ-7: who had run out re-enters at its end
+            self._line_up(credit)  # RMQ-7: who had run out re-enters at its end
 
     def end_waits(self, now: Nanos) -> list[Credit]:
         """The receives whose wait is over: each ends with nothing."""
         ended = []
         while (entry := self.waits.pop(now)) is not None:
             credit: Credit = entry[2]
-            self.cancel(credit)
+            self._close(credit)
             self.empty_receive(entry[0], credit.client)
             ended.append(credit)
         return ended
@@ -608,15 +717,26 @@ class Queue:
     def _stale(self, now: Nanos, delivery: Delivery, why: Cause, call: int) -> Cause:
         message, _, attempt, client = delivery
         self._journal.write(now, message.number, client, attempt, self.index, Kind.STALE, why, call)
+        if self.profile.stale_ack[why is Cause.RECEIVED_AGAIN] is Stale.CLOSES_CHANNEL:
+            self._broker.close_channel(now, client, why)
         return why
 
-    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0) -> Cause:
-        """Give a message back, visible again after ``delay``."""
+    def refuse_settling(self, now: Nanos, delivery: Delivery, call: int) -> Cause:
+        """Of what its client does not hold, or not any more."""
+        message, receipt, _, _ = delivery
+        is_held = message.receipt == receipt and message.place is _LEASED
+        return self._stale(now, delivery, Cause.UNKNOWN_RECEIPT if is_held else self._why_stale(message, receipt), call)
+
+    def nack(self, now: Nanos, delivery: Delivery, delay: Nanos = 0, failed: bool = True) -> Cause:
+        """Give a message back, visible again after ``delay``.  ``failed``: because work on it failed; there are
+        brokers that tell (RMQ-18)."""
         message, receipt, _, _ = delivery
         if message.receipt != receipt or message.place is not _LEASED:
             return self._stale(now, delivery, self._why_stale(message, receipt), NACK)
         if not self.profile.can_nack:
             return self._leave(now, message)
+        if not failed and self.profile.counts_only_failures:
+            message.carried += 1
         if delay > 0 and self.profile.nack_stays_leased:
             return self._hide(now, message, delay)
         self._return(now, message, Kind.NACKED, delay)
@@ -755,8 +875,12 @@ class Queue:
 
     def expire(self, now: Nanos, message: Message) -> None:
         """The lease of this message ends."""
-        kind = Kind.RETURNED if message.is_hidden else Kind.LEASE_ENDED
+        kind, client = Kind.RETURNED if message.is_hidden else Kind.LEASE_ENDED, message.client
+        if self.profile.counts_only_failures:
+            message.carried += 1
         self._return(now, message, kind)
+        if self.profile.lease_closes_channel:
+            self._broker.close_channel(now, client, Cause.RECEIPT_EXPIRED)
 
     def end_timers(self, now: Nanos) -> bool:
         """Delays that are over, and messages whose ttl or retention is; in order of time.  True if there was any."""
@@ -787,6 +911,8 @@ class Queue:
         self.ready.put_back(message)
         self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.VISIBLE, _READY)
         self._shrink(now)
+        if self._strikes_heads:
+            self._strike_heads(now)
         if self._forwards:
             self._pass_on(now)
 
@@ -799,13 +925,23 @@ class Queue:
     def _expire_message(self, now: Nanos, message: Message) -> None:
         if message.place is _LEASED and not self.profile.expires_in_flight or message.place is _DEFERRED:
             return  # it strikes when the message comes back
-        self.let_expire(now, message)
+        if self._strikes_heads and message.place is _READY:
+            self._strike_heads(now)
+        else:
+            self.let_expire(now, message)
 
     def let_expire(self, now: Nanos, message: Message) -> None:
         """Its time is over, and somebody has noticed."""
         if message.place is _LEASED:
             self._unlease(message)
         self._expire_now(now, message)
+
+    def _strike_heads(self, now: Nanos) -> None:
+        """RMQ-25: only who would go next can be found to be out of date; behind him it counts as if it were not."""
+        lanes = self.ready
+        assert isinstance(lanes, Fifo | Levels)
+        while (late := next((m for m in lanes.heads() if m.expires is not None and m.expires <= now), None)) is not None:
+            self._expire_now(now, late)
 
     def _expire_now(self, now: Nanos, message: Message) -> None:
         kept_until = None if message.retained_from is None else message.retained_from + (self.profile.retention or 0)
@@ -837,7 +973,7 @@ class Queue:
             write(now, message.number, client, attempt, self.index, kind, _LEASED)
             self._dead_letter(now, message, Cause.MAX_RECEIVES)
             return
-        if message.expires is not None and message.expires <= now:
+        if message.expires is not None and message.expires <= now and not self._strikes_heads:
             if self.profile.expire_sweep is None:
                 write(now, message.number, client, attempt, self.index, kind, _LEASED)
                 self._expire_now(now, message)
@@ -854,32 +990,33 @@ class Queue:
         else:
             message.place = _READY
             self.visible += 1
-            self._queue_again(message)
+            self._queue_again(message, self._comes_back_to[kind])
         write(now, message.number, client, attempt, self.index, kind, message.place)
         self._shrink(now)
+        if self._strikes_heads:
+            self._strike_heads(now)
 
     def _shrink(self, now: Nanos) -> None:
-        """Where only ready ones count, what becomes ready may be too much."""
+        """Where only ready ones count, what becomes ready may be too much: then the head goes, be it the message
+        that just came back (RMQ-29)."""
         capacity = self.profile.capacity
-        if capacity is not None and capacity.counts_ready_only and self._is_over():
-            self._evict_head(now, capacity.when_full)
+        if capacity is None or not (capacity.counts_ready_only and capacity.when_full in _DROPS):
+            return
+        for _ in range(self.visible):  # not while it is over: a queue may be its own dead-letter queue
+            if not self._is_over() or (head := self.ready.drop_oldest()) is None:
+                return
+            self._throw_out(now, head, capacity.when_full)
 
-    def _queue_again(self, message: Message) -> None:
-        profile = self.profile
-        to_tail = profile.tail_from is not None and message.receives >= profile.tail_from
-        if to_tail or profile.returns_to is ReturnsTo.TAIL:
+    def _queue_again(self, message: Message, to: ReturnsTo) -> None:
+        tail_from = self.profile.tail_from
+        if to is ReturnsTo.TAIL or (tail_from is not None and message.receives >= tail_from):
             message.rank = self._next()  # as if sent now (SQS-12)
             heappush(self._elders, (message.entered, message.rank, message))
             self.ready.put_back(message)
-        elif profile.returns_to is ReturnsTo.HEAD:
+        elif to is ReturnsTo.HEAD:
             self.ready.put_first(message)
         else:
             self.ready.put_back(message)
-
-    def _evict_head(self, now: Nanos, policy: Overflow) -> None:
-        """RMQ-29: over the limit the head goes, be it the message that just came back."""
-        if policy in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER) and (oldest := self.ready.drop_oldest()) is not None:
-            self._throw_out(now, oldest, policy)
 
     def _unlease(self, message: Message) -> None:
         """No client holds it any more.  The place, and the count of it, are left to the caller."""
@@ -894,6 +1031,8 @@ class Queue:
 
     def _let_go(self, message: Message) -> None:
         self._sessions[message.client].held.pop(message.receipt, None)
+        if self._weighs:
+            self.held_bytes -= message.size
         credit = message.credit
         if credit is not None:
             message.credit = None
@@ -935,6 +1074,11 @@ class Queue:
             self._end(now, message, Kind.DROPPED, why, place)
             return
         target = self._broker.queues[dlq.queue]
+        if self.profile.remembers_deaths:
+            message.deaths = with_death(message.deaths, self.name, why)
+            if why is not Cause.REJECTED and goes_round(message.deaths, target.name):
+                self._end(now, message, Kind.DROPPED, Cause.CYCLE, place)
+                return
         self._end(now, message, Kind.DEAD_LETTERED, why, target.index << 8 | place)
         kept = message.receives if self.profile.counts_across_queues else 0
         target.arrive(now, message, self.index, kept, why)
@@ -958,7 +1102,10 @@ class Queue:
         moved = Message(message.number, self, rank, now)
         moved.level, moved.group, moved.size = message.level, message.group, message.size
         if self.profile.order is Order.PRIORITY:
-            moved.level = min(message.level, self.profile.levels - 1)
+            lanes = self.profile.levels if self.profile.lane_of is None else len(self.profile.lane_of)
+            moved.level = min(message.level, lanes - 1)
+        if message.deaths:
+            moved.deaths = message.deaths
         moved.attributes, moved.payload = message.attributes, message.payload
         moved.receives = moved.carried = receives
         moved.died_of = why
@@ -1033,11 +1180,13 @@ class Queue:
             message.retained_from = None
             to.arrive(now, message, self.index, 0)
             moved += 1
+        if self._strikes_heads:
+            self._strike_heads(now)
         return moved
 
     def purge(self, now: Nanos) -> int:
-        """Remove everything, in flight too (SQS-32).  Answers how many."""
-        messages = sorted(self.messages(), key=lambda m: m.rank)
+        """Remove everything, in flight too (SQS-32), or all that is ready (RMQ-38).  Answers how many."""
+        messages = sorted(self.ready if self.profile.purges_ready_only else self.messages(), key=lambda m: m.rank)
         for message in messages:
             place = message.place
             if place is _LEASED:

@@ -11,7 +11,7 @@ Every lane has the same verbs: ``push`` (a new message), ``put_back`` (a returne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
@@ -71,6 +71,11 @@ class Fifo:
                 return message
             lane.popleft() if isinstance(lane, deque) else heappop(lane)
         return None
+
+    def heads(self) -> Iterator[Message]:
+        """The next message, of each lane: whom time can strike (RMQ-25)."""
+        head = self.front()
+        return iter([] if head is None else [head])
 
     def fronts(self) -> Iterator[Message]:
         """Among these is the one of least rank."""
@@ -260,19 +265,31 @@ class Ends:
 
 
 class Levels:
-    """Priorities: level 0 first, by rank inside a level."""
+    """Priorities: level 0 first, by rank inside a level.  ``lane_of`` says which lane a level stands for, where that
+    is not its own number."""
 
-    def __init__(self, levels: int) -> None:
+    def __init__(
+        self,
+        levels: int,
+        lane_of: Sequence[int] | None = None,
+        drops_most_urgent: bool = False,
+        returns_before_levels: bool = False,
+    ) -> None:
         self._lanes = [Fifo() for _ in range(levels)]
+        self._lane_of = [self._lanes[lane] for lane in (range(levels) if lane_of is None else lane_of)]
+        self._drops_most_urgent = drops_most_urgent
+        self._returned = Fifo() if returns_before_levels else None
+        if self._returned is not None:
+            self._lanes.insert(0, self._returned)
 
     def push(self, message: Message) -> None:
-        self._lanes[message.level].push(message)
+        self._lane_of[message.level].push(message)
 
     def put_back(self, message: Message) -> None:
-        self._lanes[message.level].put_back(message)
+        self._lane_of[message.level].put_back(message)
 
     def put_first(self, message: Message) -> None:
-        self._lanes[message.level].put_first(message)
+        (self._lane_of[message.level] if self._returned is None else self._returned).put_first(message)
 
     def begin(self) -> None:
         """A new receive: nothing to remember."""
@@ -296,12 +313,16 @@ class Levels:
         for lane in self._lanes:
             yield from lane.fronts()
 
+    def heads(self) -> Iterator[Message]:
+        """RMQ-32: of each level."""
+        return (head for lane in self._lanes if (head := lane.front()) is not None)
+
     def front(self) -> Message | None:
-        return next((head for lane in self._lanes if (head := lane.front()) is not None), None)
+        return next(self.heads(), None)
 
     def drop_oldest(self) -> Message | None:
         # What would be served last goes first: the head of the least urgent lane.
-        for lane in reversed(self._lanes):
+        for lane in self._lanes if self._drops_most_urgent else reversed(self._lanes):
             if (message := lane.pop()) is not None:
                 return message
         return None
@@ -461,7 +482,7 @@ def lanes_for(profile: Profile) -> Lanes:
         has_levels = profile.order is Order.PRIORITY
         return Sticky(Levels(profile.levels) if has_levels else Fifo(), has_levels, profile.look_ahead)
     if profile.order is Order.PRIORITY:
-        return Levels(profile.levels)
+        return Levels(profile.levels, profile.lane_of, profile.drops_most_urgent, profile.returns_before_levels)
     return _PLAIN.get(profile.order, Fifo)()
 
 

@@ -1,38 +1,73 @@
-"""Topics: a message -> the queues that get a copy.  It knows names and attributes, no message and no time."""
+"""Topics and exchanges: a message -> the queues that get a copy.  It knows names, keys and attributes, no message and
+no time.
+
+A queue gets one copy, however many of its subscriptions want the message (RMQ-1).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qsim.kernel import filters
 
+Attributes = Mapping[str, str]
+
+
+def matches_pattern(pattern: Sequence[str], words: Sequence[str]) -> bool:
+    """RMQ-1: ``*`` stands for one word, ``#`` for any number of words, none too."""
+    if not pattern:
+        return not words
+    first, rest = pattern[0], pattern[1:]
+    if first == "#":
+        return any(matches_pattern(rest, words[skipped:]) for skipped in range(len(words) + 1))
+    return bool(words) and first in ("*", words[0]) and matches_pattern(rest, words[1:])
+
+
+def _words(key: str) -> list[str]:
+    return key.split(".") if key else []
+
+
+MATCHES: dict[str, Callable[[str, str], bool]] = {
+    "fanout": lambda wanted, key: True,
+    "direct": lambda wanted, key: wanted == key,
+    "topic": lambda wanted, key: matches_pattern(_words(wanted), _words(key)),
+    "headers": lambda wanted, key: True,
+}
+"""Whether the key that a message was sent with is one that a subscription wants, by kind of exchange (RMQ-1).
+Attributes are asked besides, which is all that a headers exchange does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """``only``: attribute -> the values that pass; a message without the attribute does not (SQS-34).  ``rules``: of
-    them each may change what passes, and then adds a copy of its own (ASB-24); none at all lets everything pass."""
+    """``only``: attribute -> the values that pass; a message without the attribute does not (SQS-34).  ``any_of``:
+    one of them is enough.  ``kind`` says how ``key`` is held against the message's (MATCHES).  ``rules``: of them each
+    may change what passes, and then adds a copy of its own (ASB-24); none at all lets everything pass."""
 
     queue: str
     only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    key: str = ""
+    kind: str = "fanout"
+    any_of: bool = False
     rules: tuple[filters.Rule, ...] = ()
 
-    def wants(self, attributes: Mapping[str, str]) -> bool:
-        return all(attributes.get(name) in values for name, values in self.only)
+    def wants(self, attributes: Attributes, key: str) -> bool:
+        passed = (attributes.get(name) in values for name, values in self.only)
+        return MATCHES[self.kind](self.key, key) and (any(passed) if self.any_of else all(passed))
 
 
 def copies(
-    subscriptions: Iterable[Subscription], attributes: Mapping[str, str] | None
-) -> list[tuple[str, Mapping[str, str] | None]]:
+    subscriptions: Iterable[Subscription], attributes: Attributes | None, key: str = ""
+) -> list[tuple[str, Attributes | None]]:
     """(queue, attributes) of every copy, in the order of subscribing."""
-    made: list[tuple[str, Mapping[str, str] | None]] = []
+    made: list[tuple[str, Attributes | None]] = []
     for subscription in subscriptions:
-        if not subscription.wants(attributes or {}):
+        if not subscription.wants(attributes or {}, key):
             continue
-        if not subscription.rules:
-            made.append((subscription.queue, attributes))
-        else:
+        if subscription.rules:
             made += [(subscription.queue, each) for each in filters.copies(subscription.rules, attributes or {})]
+        elif (subscription.queue, attributes) not in made:
+            made.append((subscription.queue, attributes))
     return made
 
 

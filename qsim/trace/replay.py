@@ -16,11 +16,14 @@ from qsim.brokers import PROFILES
 from qsim.kernel.profile import Grouping
 from qsim.trace.activemq import ACTIVEMQ
 from qsim.trace.load import Json, Step, Trace, TraceError
+from qsim.trace.rabbitmq import RABBITMQ
 from qsim.trace.redis import REDIS
 from qsim.trace.sqs import SQS
 from qsim.trace.stage import Dialect, Malformed, NotCovered, Stage
 
-DIALECTS: Mapping[str, Dialect] = {profile: dialect for dialect in (SQS, REDIS, ACTIVEMQ) for profile in dialect.profiles}
+DIALECTS: Mapping[str, Dialect] = {
+    profile: dialect for dialect in (SQS, RABBITMQ, REDIS, ACTIVEMQ) for profile in dialect.profiles
+}
 """By the name of the profile that a trace says it was recorded from."""
 
 TOLERANCE = Decimal("0.5")

@@ -6,7 +6,7 @@ It knows time and names, no broker's rules: what an operation means stands in a 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
@@ -84,6 +84,9 @@ class Stage:
     reported: Counter[str] = field(default_factory=Counter)
     calls: dict[str, Call] = field(default_factory=dict)
     waiting: dict[Credit, Call] = field(default_factory=dict)
+    inboxes: dict[str, deque[Delivery]] = field(default_factory=lambda: defaultdict(deque))
+    """What has been pushed to an actor, and not been reported yet."""
+    pushed_to: dict[Credit, str] = field(default_factory=dict)
     notes: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
@@ -115,8 +118,11 @@ class Stage:
 
     def _collect(self, now: Nanos) -> None:
         for credit, deliveries in self.clock.deliveries():
-            call = self.waiting.pop(credit)
-            call.answer, call.returned = deliveries, now
+            if credit in self.pushed_to:
+                self.inboxes[self.pushed_to[credit]] += deliveries
+            else:
+                call = self.waiting.pop(credit)
+                call.answer, call.returned = deliveries, now
 
     def profile(self, queue: str) -> Profile:
         return self.broker.queues[queue].profile

@@ -93,15 +93,20 @@ class Line:
             near = sorted((item for item in searched if item in ready), key=lambda item: item.rank)
             return near + [item for item in beyond if item in ready]
         sign = -1 if self.profile.order is Order.LIFO else 1
-        by_level = self.profile.order is Order.PRIORITY
         return sorted(
             ready,
             key=lambda item: (
-                item.level if by_level else 0,
+                self.profile.returns_before_levels and item.came_first is None,
+                0 if self.profile.returns_before_levels and item.came_first is not None else self.lane(item),
                 item.came_first is None,
                 item.came_first if item.came_first is not None else sign * item.rank,
             ),
         )
+
+    def lane(self, item: Item) -> int:
+        if self.profile.order is not Order.PRIORITY:
+            return 0
+        return item.level if self.profile.lane_of is None else self.profile.lane_of[item.level]
 
     def oldest(self) -> Item | None:
         """Whom a drop or a redrive takes."""
@@ -111,15 +116,19 @@ class Line:
         if self.has_groups or self.profile.order is Order.LIFO:
             return min(ready, key=lambda item: item.rank)
         order = self.in_order()
-        return next(item for item in order if item.level == order[-1].level)
+        if self.profile.drops_most_urgent:
+            return order[0]
+        last = self.lane(order[-1])
+        return next(item for item in order if self.lane(item) == last)
 
     def is_over(self, more: int, size: int) -> bool:
         limit = self.profile.capacity
         if limit is None:
             return False
-        held = len(self.at(READY)) if limit.counts_ready_only else len(self.items)
-        too_many = limit.messages is not None and held + more > limit.messages
-        return too_many or (limit.bytes is not None and self.bytes + size > limit.bytes)
+        counted = [item for item in self.items if not limit.counts_ready_only or item.place == READY]
+        too_many = limit.messages is not None and len(counted) + more > limit.messages + (limit.overshoot if more else 0)
+        heavy = [item for item in self.items if not limit.counts_ready_only or item.place != LEASED]
+        return too_many or (limit.bytes is not None and sum(item.size for item in heavy) + size > limit.bytes)
 
 
 class Naive:
@@ -253,7 +262,7 @@ class Naive:
             item.place, item.ends = DELAYED, (now + wait, item.rank)
         else:
             self.enter(item)
-        self.shed(line, item)
+        self.shed(now, line, item)
         return Cause.NONE
 
     def set_expiry(self, item: Item, now: int, since: int, ttl: int | None) -> None:
@@ -274,8 +283,10 @@ class Naive:
         limit = line.profile.capacity
         if limit is None or not line.is_over(1, size):
             return Cause.NONE
-        if limit.when_full is Overflow.REJECT:
+        if limit.when_full in (Overflow.REJECT, Overflow.REJECT_DEAD_LETTER):
             return Cause.FULL
+        if limit.counts_ready_only and limit.when_full in (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER):
+            return Cause.NONE
         if limit.when_full is Overflow.BLOCK:
             return Cause.BLOCKED
         if limit.when_full is Overflow.DROP_NEWEST:
@@ -288,8 +299,9 @@ class Naive:
                 self.throw_out(now, oldest, limit.when_full)
         return Cause.FULL if line.is_over(1, size) else Cause.NONE
 
-    def shed(self, line: Line, item: Item) -> None:
+    def shed(self, now: int, line: Line, item: Item) -> None:
         limit = line.profile.capacity
+        self.shrink(now, line)
         if limit is not None and limit.when_full is Overflow.DROP_NEWEST and line.is_over(0, 0):
             self.end(item)
 
@@ -457,10 +469,13 @@ class Naive:
     def shrink(self, now: int, line: Line) -> None:
         limit = line.profile.capacity
         drops = (Overflow.DROP_OLDEST, Overflow.DEAD_LETTER)
-        if limit is not None and limit.counts_ready_only and limit.when_full in drops and line.is_over(0, 0):
+        if limit is None or not limit.counts_ready_only or limit.when_full not in drops:
+            return
+        for _ in line.at(READY):
             oldest = line.oldest()
-            if oldest is not None:
-                self.throw_out(now, oldest, limit.when_full)
+            if oldest is None or not line.is_over(0, 0):
+                return
+            self.throw_out(now, oldest, limit.when_full)
 
     def let_go(self, item: Item) -> None:
         wish, item.pushed_by, item.client, item.ends = item.pushed_by, None, None, None
@@ -504,7 +519,7 @@ class Naive:
         since = now if line.profile.retention_restarts or sent is None else sent
         self.set_expiry(item, now, since, None)
         self.enter(item)
-        self.shed(line, item)
+        self.shed(now, line, item)
 
     def redrive(self, now: int, source: str, to: str, limit: int | None) -> int:
         line, moved = self.lines[source], 0

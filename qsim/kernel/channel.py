@@ -1,0 +1,102 @@
+"""A channel of AMQP 0-9-1: one client's calls, which settle one delivery or all up to it, at once or in a transaction.
+
+It knows the session that it stands for and keeps nothing itself.  What a call does to a message is the queue's
+business; that a call with a wrong delivery closes the channel is a profile's (``stale_ack``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qsim.kernel.journal import Cause
+from qsim.kernel.message import Delivery
+from qsim.kernel.queue import ACK, NACK
+from qsim.kernel.session import Sending, Session, Settling
+from qsim.units import Nanos
+
+if TYPE_CHECKING:
+    from qsim.kernel.broker import Broker
+
+
+class Channel:
+    """``broker.channel("c1")``: the same client as in ``broker.receive(now, queue, "c1")``."""
+
+    def __init__(self, broker: Broker, client: int) -> None:
+        self.broker = broker
+        self.client = client
+
+    @property
+    def session(self) -> Session:
+        return self.broker.sessions[self.client]
+
+    def send(self, now: Nanos, queue: str, **labels: Any) -> Cause:
+        """``Broker.send``, in a transaction at its end."""
+        return self._send(now, Sending(queue, False, labels)).get(queue, Cause.NONE)
+
+    def publish(self, now: Nanos, topic: str, **labels: Any) -> dict[str, Cause]:
+        """``Broker.publish``, in a transaction at its end."""
+        return self._send(now, Sending(topic, True, labels))
+
+    def ack(self, now: Nanos, delivery: Delivery, multiple: bool = False) -> Cause:
+        return self._settle(now, Settling(delivery, is_ack=True), multiple)
+
+    def nack(
+        self, now: Nanos, delivery: Delivery, multiple: bool = False, requeue: bool = True, failed: bool = False
+    ) -> Cause:
+        """Back into its queue, or dead-lettered.  ``failed``: basic.reject, which counts where basic.nack does not
+        (RMQ-18)."""
+        return self._settle(now, Settling(delivery, False, requeue, failed), multiple)
+
+    def select(self) -> None:
+        """Begin a transaction; each commit and rollback begins the next (RMQ-35)."""
+        self.session.uncommitted = self.session.uncommitted or []
+
+    def commit(self, now: Nanos) -> None:
+        """What was sent goes out, then what was settled is settled."""
+        calls, self.session.uncommitted = self.session.uncommitted or [], []
+        for call in calls:
+            if isinstance(call, Sending):
+                self._send_now(now, call)
+        self._settle_now(now, [call for call in calls if isinstance(call, Settling)])
+
+    def rollback(self) -> None:
+        """As if nothing had been called: what was delivered stays with the client, unsettled (RMQ-35)."""
+        self.session.uncommitted = []
+
+    def close(self, now: Nanos) -> None:
+        """What it held comes back, and what was not committed is forgotten."""
+        self.broker.forget(now, self.client)
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _send(self, now: Nanos, call: Sending) -> dict[str, Cause]:
+        if self.session.uncommitted is None:
+            return self._send_now(now, call)
+        self.session.uncommitted.append(call)
+        return {}
+
+    def _send_now(self, now: Nanos, call: Sending) -> dict[str, Cause]:
+        if call.is_topic:
+            return self.broker.publish(now, call.name, **call.labels)
+        return {call.name: self.broker.send(now, call.name, **call.labels)}
+
+    def _settle(self, now: Nanos, call: Settling, multiple: bool) -> Cause:
+        """RMQ-10: a tag that is not there, or not any more, is an error, with ``multiple`` too."""
+        self.broker.before(now)
+        session, delivery = self.session, call.delivery
+        settled = {each.delivery for each in session.uncommitted or () if isinstance(each, Settling)}
+        if delivery.receipt not in session.held or delivery in settled:
+            return self.broker.unknown_tag(now, delivery, self.client, ACK if call.is_ack else NACK)
+        meant = session.up_to(delivery) if multiple else [delivery]
+        calls = [call._replace(delivery=each) for each in meant if each not in settled]
+        if session.uncommitted is None:
+            return self._settle_now(now, calls)
+        session.uncommitted += calls
+        return Cause.NONE
+
+    def _settle_now(self, now: Nanos, calls: list[Settling]) -> Cause:
+        self.broker.before(now)
+        for call in calls:
+            call.do(now)
+        self.broker.look(now)
+        return Cause.NONE
