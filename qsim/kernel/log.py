@@ -83,10 +83,12 @@ class Log:
             group.ack(now, delivery)
         return deliveries
 
-    def history(self, now: Nanos, group: Queue, client: int, limit: int | None = None) -> list[Delivery]:
+    def history(
+        self, now: Nanos, group: Queue, client: int, limit: int | None = None, after: int = 0
+    ) -> list[Delivery]:
         """What a consumer has pending, once more: each counts, and is not idle any more (RED-8).  Of an entry that is
-        gone only the id is left: ``has`` tells."""
-        mine = [message for message in self.pending(group) if message.client == client][:limit]
+        gone only the id is left: ``has`` tells.  ``after`` an id, to go on from there."""
+        mine = [m for m in self.pending(group) if m.client == client and m.entry > after][:limit]
         there = [message for message in mine if self.has(message.entry)]
         again = iter(group.give_again(now, there, client, Kind.RETURNED))
         return [next(again) if self.has(message.entry) else held(message) for message in mine]

@@ -179,6 +179,7 @@ _ONE_OF: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("producers.*.stages.*", "ramp", ("to",)),
     ("producers.*.stages.*", "to", ("ramp",)),
+    ("queues.*.broker", "reaper", ("reliable",)),
     ("expect.*", "of", ("within",)),
     ("expect.*", "within", ("of", "grows_at")),
 )
@@ -275,6 +276,7 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
     ("redis-*", "delay", None),
     ("redis-*", "priorities", None),
     ("redis-*", "dlq.max_receives", None),
+    ("redis-*", "fifo", "RED-20: deduplication is the application's"),
     ("rabbitmq-classic", "dlq.max_receives", None),
     ("sqs-*", "priorities", _SEVERAL_QUEUES),
     ("azure-service-bus", "priorities", None),
@@ -283,9 +285,16 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
 _CANNOT_CONSUMER: tuple[tuple[str, str, str | None], ...] = (
     ("rabbitmq-*", "poll.wait", None),
     ("sqs-*", "push", "SQS-31: no server push; use poll:"),
+    ("redis-*", "push", "RED-4, RED-7: clients ask, or block; use poll:"),
+    ("redis-*", "poll.visibility_timeout", None),
+    ("redis-*", "heartbeat.extend_to", "RED-12: a heartbeat resets how long an entry has been idle"),
+    ("redis-list", "heartbeat", "RED-3: nothing to extend; a reaper looks at the time of the pop"),
 )
 _CANNOT_PRODUCER: tuple[tuple[str, str, str | None], ...] = (
     ("sqs-fifo", "message.delay", "SQS-2: only the queue may delay"),
+    ("redis-*", "message.delay", "RED-20: a delay is a sorted set, and a poller of the application"),
+    ("redis-*", "message.ttl", "RED-3: nothing in a list or stream has a ttl"),
+    ("redis-*", "message.dedup", "RED-20: SET id NX is the application's"),
     ("sqs-*", "message.ttl", "SQS-31: no ttl of a message; the queue has retention:"),
     ("sqs-standard", "message.dedup", "SQS-5: deduplication is for FIFO queues"),
 )
@@ -311,6 +320,8 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "ideal": ("fifo", "lifo", "priority"),
     "sqs-standard": ("best-effort",),
     "sqs-fifo": ("fifo",),
+    "redis-list": ("fifo",),
+    "redis-stream": ("fifo",),
 }
 
 
@@ -348,6 +359,11 @@ def _cannot(
             said.say("Q025", f"profile {profile} cannot have {key!r}", (*path, *key.split(".")), why, of_key=True)
 
 
+def can_have(profile: str, key: str) -> bool:
+    """Whether a queue under this profile may have this key."""
+    return not any(key == cannot and fnmatchcase(profile, pattern) for pattern, cannot, _ in _CANNOT_QUEUE)
+
+
 def _own_keys(said: Said, path: Path, profile: str | None, table: dict[str, tuple[str, ...]]) -> None:
     given = value_at(said.data, path)
     if not isinstance(given, dict) or profile is None:
@@ -375,7 +391,7 @@ def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
 
 # --- what a later release brings -------------------------------------------------------------------------------------
 
-SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo")
+SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream")
 
 
 def _given(value: Any) -> bool:
@@ -391,7 +407,7 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     "queues.*.latency": _given,
     "queues.*.durability": lambda value: value not in (None, "durable"),
-    **{f"queues.*.broker.{key}": _given for keys in _BROKER.values() for key in keys if key not in _BROKER["sqs-fifo"]},
+    **{f"queues.*.broker.{key}": _given for profile, keys in _BROKER.items() for key in keys if profile not in SUPPORTED},
     "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
     "producers.*.trace": _given,
     "producers.*.clients": _given,
@@ -403,7 +419,7 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "consumers.*.uses": _given,
     "consumers.*.emits": _given,
     "consumers.*.autoscale": _given,
-    **{f"consumers.*.client.{key}": _given for keys in _CLIENT.values() for key in keys if key != "ack_batch"},
+    **{f"consumers.*.client.{key}": _given for profile, keys in _CLIENT.items() for key in keys if profile not in (*SUPPORTED, "sqs-*")},
     "alerts.*.do": _given,
     "timeline.*.slow": _given,
     "timeline.*.restart": _given,

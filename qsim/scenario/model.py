@@ -381,9 +381,11 @@ class Fsync(Shape):
 
 
 class Reaper(Shape):
-    every: SomeTime | None = None
-    older_than: Duration | None = None
-    to: Literal["head", "tail"] | None = None
+    """Takes back what has been in a processing list for too long."""
+
+    every: SomeTime | None = key("how often it looks", shown="older_than")
+    older_than: SomeTime | None = key("since the pop", shown="1m, ours")
+    to: Literal["head", "tail"] | None = key("received next, or last", shown="head, ours")
 
 
 class BrokerKeys(Shape):
@@ -398,9 +400,9 @@ class BrokerKeys(Shape):
     consumer_timeout: Duration | None = key("rabbitmq-*")
     max_priority: Positive | None = key("rabbitmq-*")
     dead_letter_to: Name | None = key("rabbitmq-*")
-    reliable: bool | None = key("redis-list")
-    reaper: Reaper | None = key("redis-list")
-    maxlen: Positive | None = key("redis-stream")
+    reliable: bool | None = key("redis-list: what is popped stays in a processing list until it is acked")
+    reaper: Reaper | None = key("redis-list: takes back what stays there too long")
+    maxlen: Positive | None = key("redis-stream: entries that are kept; the oldest go, also pending ones")
     prioritized: bool | None = key("activemq-classic")
     expire_sweep: Duration | None = key("activemq-classic")
     strict_dispatch: bool | None = key("activemq-classic")
@@ -667,11 +669,11 @@ class ClientKeys(Shape):
     exclusive: bool | None = key("rabbitmq-*, activemq-classic")
     priority: Count | None = key("rabbitmq-*, activemq-classic")
     channel: Text | None = key("rabbitmq-*")
-    side: Literal["head", "tail"] | None = key("redis-list")
-    group: Text | None = key("redis-stream")
-    min_idle: Duration | None = key("redis-stream")
-    claim_every: SomeTime | None = key("redis-stream")
-    noack: bool | None = key("redis-stream")
+    side: Literal["head", "tail"] | None = key("redis-list: tail takes the newest first")
+    group: Text | None = key("redis-stream: consumers of one group compete, each group reads everything")
+    min_idle: Duration | None = key("redis-stream: claim what another has left alone for so long")
+    claim_every: SomeTime | None = key("redis-stream: how often a process claims")
+    noack: bool | None = key("redis-stream: nothing is pending, a crash loses what was read")
     ack_mode: Literal["auto", "client", "individual", "transacted"] | None = key("activemq-classic")
     redelivery: Redelivery | None = key("activemq-classic")
     mode: Literal["peek-lock", "receive-and-delete"] | None = key("azure-service-bus")

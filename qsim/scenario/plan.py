@@ -123,6 +123,14 @@ class Imperfections:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaper:
+    """What has been in a processing list for ``older_than`` goes back; it looks every so often (RED-2)."""
+
+    every: Nanos
+    older_than: Nanos
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePlan:
     """``profile`` carries every setting of the broker's side, dlq and capacity included."""
 
@@ -130,6 +138,7 @@ class QueuePlan:
     profile: Profile
     priorities: tuple[str, ...]
     imperfections: Imperfections
+    reaper: Reaper | None = None
 
 
 # --- producers ----------------------------------------------------------------------------------------------------------
@@ -259,6 +268,15 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """Each process reads its own history after a restart, and claims every so often what has been idle for so long
+    (RED-10, RED-14)."""
+
+    min_idle: Nanos
+    every: Nanos
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerPlan:
     """``index`` is its number among the consumers; ``most`` the greatest number of processes it ever has (count,
     or what the timeline sets).  Either ``poll`` or ``prefetch`` is set; ``prefetch`` 0 = unlimited.  ``buffers``:
@@ -281,6 +299,7 @@ class ConsumerPlan:
     retry: Retry | None
     buffers: bool
     ack_batch: tuple[int, Nanos] | None = None
+    recovery: Recovery | None = None
 
 
 # --- control ------------------------------------------------------------------------------------------------------------------

@@ -15,9 +15,20 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from qsim.brokers import PROFILES
-from qsim.kernel.profile import Capacity, DeadLetter, Order, Overflow, Profile, Stale, Throttle
+from qsim.kernel.deadlines import FOREVER
+from qsim.kernel.profile import (
+    Capacity,
+    DeadLetter,
+    OnCrash,
+    Order,
+    Overflow,
+    Profile,
+    ReturnsTo,
+    Stale,
+    Throttle,
+)
 from qsim.scenario import files, model, plan, reference
-from qsim.units import SECOND, Nanos, UnitError, duration, number, rate, share
+from qsim.units import MILLISECOND, MINUTE, SECOND, Nanos, UnitError, duration, number, rate, share
 
 DRAIN_AT_MOST = 10
 """``drain: true`` gives up after this many durations."""
@@ -141,6 +152,7 @@ def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
         "stale_ack": _optional(queue.stale_ack, _stale),
         **_fifo(queue.fifo or model.Fifo(), base),
         **_sqs(queue.broker or model.BrokerKeys()),
+        **_redis(queue.broker or model.BrokerKeys()),
     }
 
 
@@ -173,10 +185,43 @@ def _sqs(keys: model.BrokerKeys) -> dict[str, Any]:
     }
 
 
-def _queue(name: str, queue: model.Queue) -> plan.QueuePlan:
+def _redis(keys: model.BrokerKeys) -> dict[str, Any]:
+    return {
+        "on_crash": OnCrash.KEEPS if keys.reliable else None,
+        "returns_to": _optional(keys.reaper and keys.reaper.to, partial(word, ReturnsTo)),
+        "maxlen": keys.maxlen,
+    }
+
+
+def _reaper(given: model.Reaper) -> plan.Reaper:
+    older_than = OLD if given.older_than is None else given.older_than
+    return plan.Reaper(older_than if given.every is None else given.every, older_than)
+
+
+OLD = MINUTE
+"""Ours: when a reaper takes what is in a processing list for lost."""
+
+
+def _queue(name: str, queue: model.Queue, profile: Profile) -> plan.QueuePlan:
     given = queue.imperfections or model.Imperfections()
     imperfections = plan.Imperfections(**{kind: float(share) for kind, share in given})
-    return plan.QueuePlan(name, profile_of(queue), tuple(queue.priorities or ()), imperfections)
+    reaper = _optional(queue.broker and queue.broker.reaper, _reaper)
+    return plan.QueuePlan(name, profile, tuple(queue.priorities or ()), imperfections, reaper)
+
+
+def groups_of(scenario: model.Scenario) -> dict[str, dict[str | None, str]]:
+    """Of each stream, by group, the name under which the group is found: the stream's own is the first group's."""
+    found: dict[str, dict[str | None, str]] = {}
+    readers = [(queue, client(consumer).group) for consumer in (scenario.consumers or {}).values() for queue in sources(consumer)]
+    for queue, group in sorted(readers, key=lambda reader: reader[1] is not None):
+        if queue in scenario.queues and profile_of(scenario.queues[queue]).is_log:
+            names = found.setdefault(queue, {})
+            names.setdefault(group, f"{queue}-{group}" if names else queue)
+    return found
+
+
+def client(consumer: model.Consumer) -> model.ClientKeys:
+    return consumer.client or model.ClientKeys()
 
 
 # --- producers -------------------------------------------------------------------------------------------------------
@@ -248,12 +293,32 @@ class Resolver:
         self.consumer_index = {name: index for index, name in enumerate(scenario.consumers or {})}
         self.producer_index = {name: index for index, name in enumerate(scenario.producers)}
         self.profiles = {name: profile_of(queue) for name, queue in scenario.queues.items()}
+        for queue in self._taken_from_the_tail():
+            self.profiles[queue] = replace(self.profiles[queue], order=Order.LIFO)
+        self.groups = groups_of(scenario)
+        self.further_groups = {
+            name: queue for queue, names in self.groups.items() for name in names.values() if name != queue
+        }
+        for name in self.further_groups:
+            self.queue_index[name] = len(self.queue_index)
+
+    def _taken_from_the_tail(self) -> set[str]:
+        """Lists that are stacks: pushed and popped at one side (RED-1)."""
+        readers = (self.scenario.consumers or {}).values()
+        return {queue for c in readers if client(c).side == "tail" for queue in sources(c) if queue in self.profiles}
 
     def time(self, value: int | model.TimeMap) -> plan.Time:
         return time(value, self.folder)
 
     def queues(self) -> tuple[plan.QueuePlan, ...]:
-        return tuple(_queue(name, queue) for name, queue in self.scenario.queues.items())
+        given = self.scenario.queues
+        own = [_queue(name, queue, self.profiles[name]) for name, queue in given.items()]
+        return (*own, *(self._further_group(name, source) for name, source in self.further_groups.items()))
+
+    def _further_group(self, name: str, source: str) -> plan.QueuePlan:
+        """It reads another's log; nobody sends to it, and its readers get everything, so there is no room to run out of."""
+        profile = replace(self.profiles[source], reads=source, maxlen=None, capacity=None)
+        return _queue(name, self.scenario.queues[source], profile)
 
     # --- producers
 
@@ -318,7 +383,7 @@ class Resolver:
         return plan.ConsumerPlan(
             name=name,
             index=self.consumer_index[name],
-            sources=tuple(self.queue_index[queue] for queue in queues),
+            sources=tuple(self.queue_index[self._group(queue, consumer)] for queue in queues),
             count=consumer.count,
             most=consumer.count,
             concurrency=consumer.concurrency,
@@ -332,8 +397,12 @@ class Resolver:
             failures=self.failures(consumer.failures or model.Failures()),
             retry=_optional(consumer.retry, retry),
             buffers=buffers(asks),
-            ack_batch=_optional((consumer.client or model.ClientKeys()).ack_batch, lambda b: (b.size, b.wait)),
+            ack_batch=_optional(client(consumer).ack_batch, lambda b: (b.size, b.wait)),
+            recovery=recovery(consumer, profile),
         )
+
+    def _group(self, queue: str, consumer: model.Consumer) -> str:
+        return self.groups[queue][client(consumer).group] if queue in self.groups else queue
 
     def failures(self, failures: model.Failures) -> plan.Failures:
         return plan.Failures(
@@ -368,7 +437,18 @@ def sources(consumer: model.Consumer) -> list[str]:
 GUARANTEES = {"at-most-once": "on-receive", "at-least-once": "after-success", "exactly-once": "after-success"}
 
 
+def recovery(consumer: model.Consumer, profile: Profile) -> plan.Recovery | None:
+    """Of consumers that have something pending: after ``min_idle``, and as often, unless they say otherwise."""
+    keys = client(consumer)
+    if profile.min_idle is None or keys.noack:
+        return None
+    min_idle = profile.min_idle if keys.min_idle is None else keys.min_idle
+    return plan.Recovery(min_idle, max(min_idle, MILLISECOND) if keys.claim_every is None else keys.claim_every)
+
+
 def ack(consumer: model.Consumer) -> str:
+    if client(consumer).noack:
+        return GUARANTEES["at-most-once"]  # RED-7: NOACK
     return consumer.ack or GUARANTEES[consumer.guarantee or "at-least-once"]
 
 
@@ -394,7 +474,9 @@ def poll(given: model.Poll, profile: Profile, queues: int) -> plan.Poll:
 
 
 def heartbeat(given: model.Heartbeat, profile: Profile, asks: plan.Poll | None) -> plan.Heartbeat | None:
-    """A lease without end needs no heartbeat, unless one is stated that ends."""
+    """A lease without end needs no heartbeat, unless one is stated that ends, or others claim what is idle (RED-12)."""
+    if profile.min_idle is not None:
+        return plan.Heartbeat(given.every, FOREVER, given.give_up_after)
     own = asks.visibility_timeout if asks else None
     lease = profile.visibility_timeout if own is None else own
     extend_to = lease if given.extend_to is None else given.extend_to

@@ -5,6 +5,7 @@ It knows the model and the profiles.  Each rule is a function of one part of a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
@@ -15,7 +16,7 @@ from qsim.brokers import PROFILES, RULES
 from qsim.kernel.profile import Profile
 from qsim.scenario import files, model, reference
 from qsim.scenario.problems import Problem, did_you_mean
-from qsim.scenario.resolve import PREDICATES, ack, is_reference, profile_of, quantity, sources
+from qsim.scenario.resolve import PREDICATES, ack, client, groups_of, is_reference, profile_of, quantity, sources
 from qsim.scenario.said import Said
 from qsim.scenario.shape import dotted
 from qsim.scenario.source import Document, Path
@@ -36,6 +37,12 @@ class Context:
         return {name: profile_of(queue) for name, queue in self.scenario.queues.items()}
 
     @cached_property
+    def further_groups(self) -> dict[str, str]:
+        """Names under which further groups of a stream are found, and whose groups they are."""
+        groups = groups_of(self.scenario)
+        return {name: queue for queue, names in groups.items() for name in names.values() if name != queue}
+
+    @cached_property
     def consumers(self) -> dict[str, model.Consumer]:
         return self.scenario.consumers or {}
 
@@ -53,7 +60,7 @@ class Context:
 
     def _objects(self) -> Iterator[tuple[str, Iterable[str]]]:
         for kind, section in (
-            ("queue", self.scenario.queues),
+            ("queue", (*self.scenario.queues, *self.further_groups)),
             ("topic", self.scenario.topics),
             ("producer", self.scenario.producers),
             ("consumer", self.scenario.consumers),
@@ -268,8 +275,26 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
         _limits(context, (*path, "heartbeat"), profile, _HEARTBEAT_LIMITS, consumer.heartbeat)
     if consumer.client and consumer.client.ack_batch:
         _limits(context, (*path, "client", "ack_batch"), profile, _BATCH_LIMITS, consumer.client.ack_batch)
+    _group(context, path, consumer)
     _guarantee(context, path, consumer)
     _endless_work(context, path, consumer)
+
+
+def _group(context: Context, path: Path, consumer: model.Consumer) -> None:
+    """A group is named in metrics, a list is taken from at one side."""
+    keys = client(consumer)
+    if keys.group is not None:
+        taken = {name for name in context.further_groups if name in context.scenario.queues}
+        if not re.fullmatch(model.NAME, keys.group):
+            message = f"{keys.group[:40]!r} is not a name: a letter, then letters, digits, _ or -"
+            context.say("Q017", message, (*path, "client", "group"))
+        elif clash := [f"{q}-{keys.group}" for q in sources(consumer) if f"{q}-{keys.group}" in taken]:
+            context.say("Q017", f"the group would be {clash[0]!r}, which is the name of a queue", (*path, "client", "group"))
+    for queue in sources(consumer):
+        sides = {client(c).side or "head" for c in context.consumers.values() if queue in sources(c)}
+        if keys.side == "tail" and len(sides) > 1:
+            message = f"{queue!r} taken from at both sides is not supported yet"
+            context.say("Q040", message, (*path, "client", "side"), of_key=True)
 
 
 def _endless_poll(context: Context, path: Path, consumer: model.Consumer, profile: Profile | None) -> None:

@@ -86,7 +86,8 @@ class _Filled:
         profile = self.profiles[str(path[1])]
         self.put((*path, "profile"), "ideal", "format default")
         for key, field, write, *after in _QUEUE:
-            self.put((*path, key), write(getattr(profile, field)), self.origin(profile, field), *after)
+            if meaning.can_have(profile.name, key):
+                self.put((*path, key), write(getattr(profile, field)), self.origin(profile, field), *after)
         if profile.needs_group:
             self._fifo(path, profile)
         if profile.dedup_window is None:
@@ -118,6 +119,10 @@ class _Filled:
         self._guarantee(path, consumer, given)
         if consumer.heartbeat:
             self._heartbeat(path, consumer.heartbeat, profile)
+        if (recovery := resolve.recovery(consumer, profile)) is not None:
+            self.put((*path, "client"), {}, "", *_READS)
+            self.put((*path, "client", "min_idle"), _time(recovery.min_idle), self.origin(profile, "min_idle"), *_READS)
+            self.put((*path, "client", "claim_every"), _time(recovery.every), "min_idle, ours", *_READS)
 
     def _poll(self, path: Path, consumer: model.Consumer, profile: Profile) -> None:
         poll = resolve.poll(consumer.poll or model.Poll(), profile, len(resolve.sources(consumer)))
@@ -137,7 +142,7 @@ class _Filled:
         self.put((*path, "idempotent"), bool(check), origin, "guarantee")
 
     def _heartbeat(self, path: Path, given: model.Heartbeat, profile: Profile) -> None:
-        if given.extend_to is None:
+        if given.extend_to is None and profile.min_idle is None:
             self.note((*path, "heartbeat"), "extend_to: the visibility_timeout   format default")
         if given.give_up_after is None and profile.max_visibility is not None:
             text = f"give_up_after: {write_duration(profile.max_visibility)}"

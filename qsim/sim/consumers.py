@@ -22,6 +22,7 @@ from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
 from qsim.sim.luck import retry_delay
 from qsim.sim.port import Port
+from qsim.sim.recovery import Recovery
 from qsim.sim.slots import ACKS, HEARTBEAT, POLL, RESTART, WORK
 from qsim.sim.world import World
 from qsim.units import SECOND, Nanos
@@ -108,7 +109,8 @@ class Member:
         self._is_fetching = False
         self._is_asleep = False
         poll = crew.plan.poll
-        self._asks_for_one = poll is not None and (
+        self.recovery = None if crew.plan.recovery is None else Recovery(self, crew.plan.recovery)
+        self._asks_for_one = poll is not None and self.recovery is None and (
             poll.batch == 1 and len(crew.ports) == 1 and crew.plan.ack is Ack.AFTER_SUCCESS and not crew.ports[0].may_refuse
         )
         self._timeout = poll.visibility_timeout if poll is not None else None
@@ -259,6 +261,14 @@ class Member:
         self.credits.clear()
         self._after_nothing()
 
+    def interrupt_wait(self, port: Port, deliveries: list[Delivery]) -> None:
+        """Something else than what it waits for."""
+        self._stop_asking()
+        self._store(port, deliveries)
+        self._hand_over()
+        if self.idle:
+            self.fetch()
+
     def _after_nothing(self) -> None:
         poll = self.crew.plan.poll
         assert poll is not None
@@ -298,6 +308,9 @@ class Member:
         poll = self.crew.plan.poll
         if poll is None or not self.may_ask():
             return False
+        if self.recovery is not None and (found := self.recovery.fetch()) is not None:
+            self._store(*found)
+            return True
         for port in self.crew.ports:
             if port.may_refuse and (
                 port.refusal(self.client, poll.batch, poll.wait) or port.is_deaf(self.crew.plan, self)

@@ -55,7 +55,7 @@ class Port:
         self.luck = luck
         self.flaws = flaws
         self.peers: list[Port] = []
-        """Ports of queues into which a call here may move a message (the dead-letter queue)."""
+        """Ports of queues into which a call here may move a message (the dead-letter queue, a stream's further groups)."""
         self.watch: Callable[[], None] | None = None
         self.is_one_of_several = False
         """Some consumer reads other queues too."""
@@ -83,7 +83,8 @@ class Port:
         self.is_throttled = profile.throttle is not None
         self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
-        self._is_simple_send = not (may_delay or profile.capacity or self.watch)
+        has_groups = any(peer.queue.profile.reads is not None for peer in self.peers)
+        self._is_simple_send = not (may_delay or profile.capacity or self.watch or has_groups)
         self.is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
 
     # --- producers --------------------------------------------------------------------------------------------------
@@ -419,7 +420,7 @@ def ports_of(env: Environment, broker: Broker, slots: Slots, luck: Luck, flaws: 
 def find_peers(ports: list[Port], broker: Broker) -> None:
     """Anew, when a dead-letter queue has been set."""
     for port in ports:
-        port.peers = []
+        port.peers = [other for other in ports if other.queue.profile.reads == port.queue.name]
         dlq = port.queue.profile.dlq
         while dlq is not None and (peer := ports[broker.queues[dlq.queue].index]) not in [port, *port.peers]:
             port.peers.append(peer)

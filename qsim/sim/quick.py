@@ -29,7 +29,7 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
     poll = consumer.poll
     if poll is None or len(consumer.sources) > 1 or poll.batch > 1 or poll.every is not None or consumer.concurrency > 1:
         return False
-    if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch:
+    if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch or consumer.recovery:
         return False
     if any(other is not consumer and set(other.sources) & set(consumer.sources) for other in plan.consumers):
         return False  # their starts are not ours, but the broker counts both

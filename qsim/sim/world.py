@@ -8,6 +8,8 @@ from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Journal
+from qsim.kernel.log import Log
+from qsim.kernel.queue import Queue
 from qsim.scenario.plan import Plan
 from qsim.sim.luck import Luck
 from qsim.sim.port import Port
@@ -30,6 +32,10 @@ class World:
     held_until: dict[int, Nanos] = field(default_factory=dict)
     is_over: bool = False
     """The producers have stopped: the drain."""
+
+    def log_of(self, queue: Queue) -> Log:
+        """The log that a stream's group reads."""
+        return self.broker.logs[queue.profile.reads or queue.name]
 
     @property
     def now(self) -> Nanos:

@@ -250,6 +250,15 @@ def test_a_dead_consumer_takes_what_it_popped_with_it():  # RED-1
     assert Kind(broker.journal.read()[-1][5]) is Kind.VANISHED
 
 
+@pytest.mark.parametrize(("on_crash", "left"), [(OnCrash.LOSES, 0), (OnCrash.KEEPS, 1)])
+def test_nothing_can_be_given_back(on_crash, left):  # RED-3, RED-13: a nack is no call
+    broker = Broker({"q": replace(REDIS_LIST, on_crash=on_crash)})
+    broker.send(0, "q")
+    [held] = broker.receive(0, "q", "c1")
+    assert broker.nack(SECOND, held) is Cause.NONE
+    assert (broker.queues["q"].visible, broker.queues["q"].in_flight) == (0, left)
+
+
 def test_with_a_processing_list_it_stays_until_a_reaper_comes():  # RED-2
     broker = Broker({"q": replace(REDIS_LIST, on_crash=OnCrash.KEEPS, returns_to=ReturnsTo.TAIL)})
     for number in range(2):
