@@ -234,6 +234,17 @@ def test_alarms_are_never_late():
     assert rows.times("LEASE_ENDED") == [5.0, 32.0, 50.0]
 
 
+def test_a_lease_that_begins_at_the_end_of_work_ends_in_time():
+    # message 1 waits; it is received at 1 s with nothing else at that instant, under a shorter lease than the armed one
+    rows = run("""
+        queues: {q: {visibility_timeout: 50s}}
+        producers: {p: {to: q, rate: 10/s, arrivals: regular, limit: 2}}
+        consumers: {c: {from: q, service: 1s}}
+        timeline: {short: {at: 500ms, set: {queues.q.visibility_timeout: 3s, consumers.c.service: 9s}}}
+    """, seconds=9)  # fmt: skip
+    assert rows.times("LEASE_ENDED") == [4]
+
+
 def test_every_wait_ends_in_its_time_though_others_are_served_at_that_instant():
     # two long polls of 5 s, begun at 0 and at 1: what comes at 5 s serves the first, and the other still ends at 6
     rows = run("""
