@@ -18,11 +18,12 @@ from qsim.trace.activemq import ACTIVEMQ
 from qsim.trace.load import Json, Step, Trace, TraceError
 from qsim.trace.rabbitmq import RABBITMQ
 from qsim.trace.redis import REDIS
+from qsim.trace.servicebus import SERVICE_BUS
 from qsim.trace.sqs import SQS
 from qsim.trace.stage import Dialect, Malformed, NotCovered, Stage
 
 DIALECTS: Mapping[str, Dialect] = {
-    profile: dialect for dialect in (SQS, RABBITMQ, REDIS, ACTIVEMQ) for profile in dialect.profiles
+    profile: dialect for dialect in (SQS, RABBITMQ, REDIS, ACTIVEMQ, SERVICE_BUS) for profile in dialect.profiles
 }
 """By the name of the profile that a trace says it was recorded from."""
 
