@@ -238,7 +238,7 @@ class Profile:
     dead_letters_transient: bool = True
     """Whether messages that are not persistent are dead-lettered too (AMQ-21)."""
     fixed_lease: bool = False
-    """Every lease lasts the queue's own visibility timeout, and so does a renewal, whatever is asked (ASB-11)."""
+    """A renewed lease lasts the queue's own visibility timeout, whatever is asked (ASB-11)."""
     longest_lease: Nanos | None = None
     """The longest visibility timeout that a queue may have; a lease may be renewed beyond (ASB-5)."""
     numbers_messages: bool = False

@@ -904,7 +904,7 @@ class Queue:
         message.place = _READY
         self.delayed -= 1
         self.visible += 1
-        if self.profile.schedules:
+        if self.profile.schedules and not message.receives:
             message.rank = self._next()  # AMQ-2, ASB-3: it is sent now
             if self._numbers:
                 self._number_anew(now, message)

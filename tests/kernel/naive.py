@@ -34,6 +34,7 @@ class Item:
     pushed_by: Wish | None = None
     expires: tuple[int, int] | None = None
     """Until it has struck."""
+    sent_at: int = 0
     deadline: int | None = None
     """The same, for ever."""
     by_ttl: bool = False
@@ -172,6 +173,7 @@ class Naive:
                 item, is_delay = event
                 if is_delay:
                     item.ends = None
+                    self.be_sent_now(now, item)
                     self.become_ready(now, item)
                 else:
                     self.strike(now, item)
@@ -256,6 +258,7 @@ class Naive:
             line.ids[key] = now
         item = Item(number, line, self.next(), level, group, size)
         line.items.append(item)
+        item.sent_at = now
         self.set_expiry(item, now, now, ttl)
         wait = profile.delay if delay is None else delay
         if wait:
@@ -272,7 +275,14 @@ class Naive:
         if limits:
             item.by_ttl = ttl is not None and ttl == min(limits) and ttl != retention
             item.deadline = max(since + min(limits), now)
-            item.expires = (item.deadline, item.rank)
+            item.expires = None if item.queue.profile.expires_lazily else (item.deadline, item.rank)
+
+    def be_sent_now(self, now: int, item: Item) -> None:
+        """ASB-3: a scheduled message stands last, and begins to live."""
+        if item.queue.profile.schedules and not item.receives:
+            item.rank = self.next()
+            if item.deadline is not None:
+                item.deadline += now - item.sent_at
 
     def enter(self, item: Item) -> None:
         item.place = READY
@@ -366,6 +376,9 @@ class Naive:
             if most is not None and item.receives - item.carried >= most:
                 self.dead_letter(now, item)
                 continue
+            if profile.expires_lazily and item.deadline is not None and item.deadline <= now:
+                self.expire(now, item)
+                continue
             item.place = LEASED
             picked.append(item)
         return picked
@@ -410,6 +423,8 @@ class Naive:
     def extend(self, now: int, item: Item, receipt: int, timeout: int) -> Cause:
         if not self.is_held(item, receipt):
             return self.why(item, receipt)
+        if item.queue.profile.fixed_lease:
+            timeout = item.queue.profile.visibility_timeout
         most = item.queue.profile.max_visibility
         if most is not None and now + timeout > item.leased_at + most:
             return Cause.OUT_OF_RANGE
@@ -439,6 +454,8 @@ class Naive:
             does = item.queue.profile.on_crash
             if does is OnCrash.LOSES:
                 self.end(item)
+            elif does is OnCrash.ORPHANS:
+                item.receipt = self.next()
             elif does is OnCrash.RETURNS or item.pushed_by is not None:
                 self.come_back(now, item)
 

@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 )
 from naive import Naive
 
-from qsim.brokers import IDEAL, SQS_FIFO, SQS_STANDARD
+from qsim.brokers import AZURE_SERVICE_BUS, IDEAL, SQS_FIFO, SQS_STANDARD
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Cause, Journal, Kind, Place
 from qsim.kernel.profile import Capacity, DeadLetter, Grouping, OnCrash, Order, Overflow, ReturnsTo, Stale
@@ -55,6 +55,7 @@ CI = settings(
 TWO = DeadLetter("dlq", 2)
 SMALL_STANDARD = replace(SQS_STANDARD, visibility_timeout=2 * SECOND, retention=6 * SECOND, max_visibility=6 * SECOND)
 SMALL_FIFO = replace(SQS_FIFO, visibility_timeout=2 * SECOND, retention=6 * SECOND, dedup_window=4 * SECOND, throttle=None)
+BUS = replace(AZURE_SERVICE_BUS, visibility_timeout=2 * SECOND, dlq=TWO)
 LEASE = replace(IDEAL, visibility_timeout=2 * SECOND, dedup_window=4 * SECOND)
 
 
@@ -91,6 +92,11 @@ PROFILES = {
     "ideal, drop newest": replace(LEASE, capacity=full(Overflow.DROP_NEWEST)),
     "ideal, bytes": replace(LEASE, dlq=TWO, capacity=Capacity(bytes=100, when_full=Overflow.DEAD_LETTER)),
     "ideal, only ready ones": replace(LEASE, dlq=TWO, capacity=full(Overflow.DROP_OLDEST, counts_ready_only=True)),
+    "service bus": AZURE_SERVICE_BUS,
+    "service bus, two deliveries": BUS,
+    "service bus, a short life": replace(BUS, retention=4 * SECOND, ttl_dead_letters=True, dedup_window=4 * SECOND),
+    "service bus, a delay": replace(BUS, retention=3 * SECOND, delay=SECOND, dlq=None),
+    "service bus, full": replace(BUS, capacity=full(Overflow.REJECT)),
     "ideal, a crash loses": replace(LEASE, on_crash=OnCrash.LOSES, stale_ack=(Stale.ERROR, Stale.DELETES)),
 }
 
