@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "load": "qsim.api",
     "expect": "qsim.api",
+    "brokers_table": "qsim.api",
     "Scenario": "qsim.api",
     "Run": "qsim.api",
     "CheckFailed": "qsim.claims.expect",
@@ -47,6 +48,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "__version__",
+    "brokers_table",
     "expect",
     "load",
 ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qsim.metrics.numbers import Numbers
     from qsim.sim.recording import Recording
 
-__all__ = ["Run", "Scenario", "ScenarioError", "expect", "load", "write"]
+__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "expect", "load", "write"]
 
 ENGINE = "simpy"
 
@@ -38,6 +38,16 @@ def load(target: str | Path = "", *, text: str | None = None, variant: str | Non
     """A scenario from a file, from the name of a bundled one, or from ``text``; raises ScenarioError with everything
     that is wrong."""
     return Scenario(read(target, text=text, variant=variant))
+
+
+def brokers_table() -> pd.DataFrame:
+    """The brokers side by side: a row a capability, a column a profile (``qsim brokers``)."""
+    import pandas as pd
+
+    from qsim.brokers.table import table
+
+    words = {capability: {name: cell.words for name, cell in cells.items()} for capability, cells in table().items()}
+    return pd.DataFrame.from_dict(words, orient="index")
 
 
 def expect(run: Any) -> Expect:
@@ -170,11 +180,14 @@ class Run:
 
     # --- tables -------------------------------------------------------------------------------------------------------
 
-    def frame(self, name: str = "messages") -> pd.DataFrame:
-        """A table: "messages", "events", "alerts", or the levels of a queue or consumer (metrics.docs tells the columns)."""
-        from qsim.metrics.frames import frame
+    def frame(self, name: str = "messages", names: str = "qsim") -> pd.DataFrame:
+        """A table: "messages", "events", "alerts", or the levels of a queue or consumer (metrics.docs tells the columns).
+        With ``names="broker"`` what a queue's own broker counts, by its names (metrics.vendor tells them)."""
+        from qsim.metrics import frames, vendor
 
-        return frame(self.numbers, name)
+        if names not in ("qsim", "broker"):
+            raise ValueError(f"names is 'qsim' or 'broker', not {names!r}")
+        return (frames if names == "qsim" else vendor).frame(self.numbers, name)
 
     def at_rest(self, queue: str) -> pd.DataFrame:
         """What lies in a queue at the end, and why."""

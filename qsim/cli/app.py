@@ -18,10 +18,11 @@ from qsim.cli.ends import Exit, of_error
 from qsim.cli.terminal import err, out
 
 COMMANDS = (
-    "run", "validate", "show", "check", "trace", "examples", "new", "schema", "conform", "record", "explain",
+    "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
+    "explain",
 )  # fmt: skip
 LATER = (
-    "compare", "sweep", "find", "plot", "report", "diff", "advise", "brokers", "theory", "verify", "lab",
+    "compare", "sweep", "find", "plot", "report", "diff", "advise", "theory", "verify", "lab",
     "grade", "upgrade",
 )  # fmt: skip
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}

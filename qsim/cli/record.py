@@ -19,7 +19,7 @@ def command(
     url: Annotated[str | None, typer.Option("--url", help="Where the broker is; by default on this machine.")] = None,
     times: Annotated[int, typer.Option("--times", min=1, help="Record so often; all must agree.")] = 1,
 ) -> int:
-    """Do a trace's steps to a real broker, and write down what it answers."""
+    """Do a trace's steps to a real broker, write down what it did."""
     from qsim.record.files import load_steps, record_steps
     from qsim.record.session import NotRecorded
 

@@ -183,6 +183,8 @@ def _announced(loaded: Loaded, show: _Show) -> bool:
 
 def _as_json(outcome: Outcome, show: _Show, found: dict[str, Any] | None) -> None:
     result = outcome.json(show.metrics) | ({} if found is None else {"against": found})
+    if show.names == "broker":
+        result["broker"] = outcome.broker_json()
     out(json_.dumps(result, ensure_ascii=True, allow_nan=False, default=str))
     for problem in outcome.violations:
         err(f"not conserved: {problem}")
@@ -213,7 +215,7 @@ def _on_screen(loaded: Loaded, outcome: Outcome, show: _Show, was_shown: bool) -
 def _lines(loaded: Loaded, outcome: Outcome, show: _Show) -> Iterator[str]:
     from qsim.cli import screen
 
-    yield from screen.body(outcome, _broker_names(outcome) if show.names == "broker" else None)
+    yield from screen.body(outcome, outcome.by_broker if show.names == "broker" else None)
     for reference in show.metrics:
         yield f" {screen.told(outcome, reference)}"
     yield from screen.verdicts(outcome)
@@ -223,12 +225,6 @@ def _lines(loaded: Loaded, outcome: Outcome, show: _Show) -> Iterator[str]:
         yield f"written to {show.folder}: summary.json, series.csv, run.json"
     if show.csv is not None:
         yield f"written to {show.csv}"
-
-
-def _broker_names(outcome: Outcome) -> dict[str, Any]:
-    from qsim.brokers.names import NAMES
-
-    return {q.name: NAMES[q.profile.name] for q in outcome.plan.queues if q.profile.name in NAMES}
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

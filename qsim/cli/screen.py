@@ -13,7 +13,7 @@ from qsim.claims.verdicts import PASS, Verdict
 from qsim.claims.words import say
 from qsim.cli.table import hanging, table
 from qsim.cli.terminal import WIDTH, clean, colour, sparkline
-from qsim.cli.together import Estimate, Outcome
+from qsim.cli.together import Estimate, Named, Outcome
 from qsim.metrics.numbers import Numbers, series
 from qsim.scenario.codes import CODES
 from qsim.scenario.problems import Problem
@@ -90,13 +90,13 @@ def marks(outcome: Outcome) -> Iterator[str]:
 # --- the body ---------------------------------------------------------------------------------------------------------
 
 
-def body(outcome: Outcome, names: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[str]:
-    """Everything between the first line and the digest; ``names`` are the broker's own, by queue."""
+def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None = None) -> Iterator[str]:
+    """Everything between the first line and the digest; ``by_broker``: what each queue's own broker would say."""
     yield from marks(outcome)
     yield ""
     yield from _queues(outcome)
     yield ""
-    yield from _named_by_broker(outcome, names or {})
+    yield from _named_by_broker(by_broker or {})
     yield from _objects(outcome, "consumer", [c.name for c in outcome.plan.consumers], _CONSUMER)
     yield from _producers(outcome)
     yield from _alerts(outcome)
@@ -122,10 +122,11 @@ def _rows(outcome: Outcome, names: list[str], columns: Mapping[str, str]) -> Ite
 def _value(found: Estimate, reference: str) -> str:
     if found.mean is None:
         return "-"
-    measured = dimension(parse(reference))
-    return say(
-        round(found.mean, 3 if measured == "share" else 1) if isinstance(found.mean, float) else found.mean, measured
-    )
+    return _said(found.mean, dimension(parse(reference)))
+
+
+def _said(value: Any, measured: str) -> str:
+    return say(round(value, 3 if measured == "share" else 1) if isinstance(value, float) else value, measured)
 
 
 def _half(found: Estimate, reference: str) -> str:
@@ -182,11 +183,17 @@ def _fates(outcome: Outcome, name: str, indent: str, metrics: tuple[str, ...] = 
         yield from hanging(indent, ", ".join(told), len(indent))
 
 
-def _named_by_broker(outcome: Outcome, names: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    for queue, metrics in names.items():
-        found = {metric: f"{queue}.{metric} at end" for metric in metrics}
-        rows = [[theirs, _value(outcome.exact(found[ours]), found[ours]), ours] for ours, theirs in metrics.items()]
-        yield from table([[queue, "", "ours"], *rows])
+def _named_by_broker(by_broker: Mapping[str, Mapping[str, Named]]) -> Iterator[str]:
+    """A line a metric; what it counts beside it, or below where that takes more room."""
+    for queue, metrics in by_broker.items():
+        rows = [
+            [name, "-" if m.found.mean is None else _said(m.found.mean, m.dimension)] for name, m in metrics.items()
+        ]
+        lines = table([[queue, ""], *rows])
+        yield colour(lines[0], "bold")
+        width = max(map(len, lines)) + 3
+        for line, metric in zip(lines[1:], metrics.values(), strict=True):
+            yield from hanging(f"{line:<{width}}", metric.says, width)
         yield ""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from qsim.api import Run, Scenario
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Verdict, verdicts
+from qsim.claims.words import plain
 from qsim.cli.ends import Exit
 from qsim.scenario.plan import Plan
 from qsim.units import Nanos
@@ -29,6 +30,15 @@ class Estimate:
 
     mean: Any
     half: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A metric under its broker's name, at the end."""
+
+    found: Estimate
+    dimension: str
+    says: str
 
 
 @dataclass
@@ -107,6 +117,30 @@ class Outcome:
     def exact(self, reference: str) -> Estimate:
         """A reference's value, times in ns."""
         return estimate([run.numbers.exact(reference) for run in self.runs])
+
+    @cached_property
+    def by_broker(self) -> dict[str, dict[str, Named]]:
+        """{queue: {metric: what it is at the end}}, by the names of each queue's own broker."""
+        from qsim.metrics.vendor import VENDOR
+
+        return {q.name: self._by_broker(q.name) for q in self.plan.queues if q.profile.name in VENDOR}
+
+    def _by_broker(self, queue: str) -> dict[str, Named]:
+        from qsim.metrics.vendor import at_end, metrics_of
+
+        found = [at_end(run.numbers, queue) for run in self.runs]
+        metrics = metrics_of(self.runs[0].numbers, queue)
+        return {
+            name: Named(estimate([each[name] for each in found]), metric.dimension, metric.says)
+            for name, metric in metrics.items()
+        }
+
+    def broker_json(self) -> dict[str, dict[str, Any]]:
+        """The same for machines, times in seconds."""
+        return {
+            queue: {name: plain(named.found.mean, named.dimension) for name, named in metrics.items()}
+            for queue, metrics in self.by_broker.items()
+        }
 
     def total(self, reference: str) -> int:
         return sum(int(run.numbers.exact(reference) or 0) for run in self.runs)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.kernel.journal import NOBODY, Kind
+from qsim.kernel.journal import NOBODY, Kind, Place
 from qsim.metrics import places
 from qsim.metrics.ledger import Ledger, firsts, key, last_before, only, same_turn
 from qsim.metrics.steps import FOREVER, Ages, Steps, from_changes
@@ -33,8 +33,13 @@ class Values:
 
 def level(ledger: Ledger, queue: int, name: str, marked: Array | None = None) -> Steps:
     """visible, in_flight, delayed, deferred or depth over time (of the marked messages)."""
+    return within(ledger, queue, places.LEVELS[name], marked)
+
+
+def within(ledger: Ledger, queue: int, these: tuple[Place, ...], marked: Array | None = None) -> Steps:
+    """How many messages are in these places, over time."""
     times, changes = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
-    table = places.inside(places.LEVELS[name])
+    table = places.inside(these)
     for _, part in ledger.scan(*places.MOVES, queue=queue):
         change = places.change(part, table)
         keep = change != 0
@@ -47,7 +52,12 @@ def level(ledger: Ledger, queue: int, name: str, marked: Array | None = None) ->
 
 def oldest_age(ledger: Ledger, queue: int, marked: Array | None = None) -> Ages:
     """Since when the oldest visible message has been in this queue, over time."""
-    moves = _moves(ledger, queue, marked)
+    return ages(ledger, _moves(ledger, queue, marked))
+
+
+def ages(ledger: Ledger, moves: SimpleNamespace) -> Ages:
+    """The same of moves (time, dense, enters, change): the oldest is looked for among messages whose changes so far
+    sum up to one."""
     times, moves.instant = _instants(moves.time)
     blocks = range(0, ledger.size + 1, BLOCK)
     stays = [_stays(only(moves, (moves.dense >= b) & (moves.dense < b + BLOCK)), len(times)) for b in blocks]
