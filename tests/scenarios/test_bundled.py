@@ -23,6 +23,7 @@ ADVICE = {
     "celery-eta": {"A105"},
     "poison-blocks-the-queue": {"A111"},
     "poison-costs-capacity": {"A111"},
+    "prefetch": {"A104"},
     "ten-minute-job": {"A101"},
     "two-live-copies": {"A101"},
     "visibility-timeout": {"A101"},
