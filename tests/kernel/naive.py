@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from qsim.kernel.journal import Cause
+from qsim.kernel.journal import Cause, Kind
 from qsim.kernel.profile import Grouping, OnCrash, Order, Overflow, Profile, ReturnsTo, Stale
 
 READY, DELAYED, LEASED, GONE = "visible", "delayed", "in_flight", "gone"
@@ -42,6 +42,8 @@ class Item:
     joined: int | None = None
     """When it joined the line in which a free group is looked for."""
     came_first: int | None = None
+    deaths: list[tuple[str, str]] = field(default_factory=list)
+    """(queue, reason), the newest first."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,8 @@ class Wish:
     is_pushed: bool
     left: int
     is_open: bool = True
+    priority: int = 0
+    settles: bool = False
 
 
 @dataclass(eq=False)
@@ -64,6 +68,7 @@ class Line:
     items: list[Item] = field(default_factory=list)
     ring: list[Wish] = field(default_factory=list)
     waits: list[Wish] = field(default_factory=list)
+    subscribed: list[Wish] = field(default_factory=list)
     ids: dict[object, int] = field(default_factory=dict)
 
     def at(self, *places: str) -> list[Item]:
@@ -122,6 +127,19 @@ class Line:
         last = self.lane(order[-1])
         return next(item for item in order if self.lane(item) == last)
 
+    def heads(self) -> list[Item]:
+        """Who is next: of each lane, where there are several."""
+        first: dict[object, Item] = {}
+        has_a_lane = self.profile.returns_before_levels and self.profile.order is Order.PRIORITY
+        for item in self.in_order():
+            is_returned = has_a_lane and item.came_first is not None
+            first.setdefault("returned" if is_returned else self.lane(item), item)
+        return list(first.values())
+
+    def line_up(self, wish: Wish) -> None:
+        before = [other for other in self.ring if other.priority >= wish.priority]
+        self.ring.insert(len(before), wish)
+
     def is_over(self, more: int, size: int) -> bool:
         limit = self.profile.capacity
         if limit is None:
@@ -166,8 +184,8 @@ class Naive:
         lines = list(self.lines.values())
         for line in lines:
             for item in sorted(line.at(LEASED), key=lambda item: item.ends or (0, 0)):
-                if item.ends is not None and item.ends[0] <= now:
-                    self.come_back(now, item)
+                if item.place == LEASED and item.ends is not None and item.ends[0] <= now:
+                    self.expire_lease(now, item)
         for line in lines:
             while event := self.first_timer(line, now):
                 item, is_delay = event
@@ -213,7 +231,9 @@ class Naive:
             if wish.is_pushed:
                 wish.left -= 1
                 if wish.left:
-                    line.ring.append(wish)
+                    line.line_up(wish)
+                for item, receipt, _ in got if wish.settles else ():
+                    self.ack(now, item, receipt, wish.client)
             else:
                 wish.is_open = False
 
@@ -253,6 +273,9 @@ class Naive:
             if since is not None and (profile.dedup_window is None or now < since + profile.dedup_window):
                 return Cause.DUPLICATE_ID
         if cause := self.make_room(now, line, size):
+            if profile.capacity.when_full is Overflow.REJECT_DEAD_LETTER and profile.dlq is not None:
+                refused = Item(number, line, 0, level, group, size, deaths=[(name, "FULL")])
+                self.arrive(now, self.lines[profile.dlq.queue], refused, 0, None)
             return cause
         if dedup is not None and profile.dedup_window != 0:
             line.ids[key] = now
@@ -275,6 +298,9 @@ class Naive:
         if limits:
             item.by_ttl = ttl is not None and ttl == min(limits) and ttl != retention
             item.deadline = max(since + min(limits), now)
+            is_awaited = any(wish.is_open for wish in item.queue.ring)
+            if item.queue.profile.expires_at_head and item.deadline == now and is_awaited:
+                item.deadline += 1
             item.expires = None if item.queue.profile.expires_lazily else (item.deadline, item.rank)
 
     def be_sent_now(self, now: int, item: Item) -> None:
@@ -312,6 +338,8 @@ class Naive:
     def shed(self, now: int, line: Line, item: Item) -> None:
         limit = line.profile.capacity
         self.shrink(now, line)
+        if limit is not None and limit.counts_ready_only:
+            self.strike_heads(now, line)
         if limit is not None and limit.when_full is Overflow.DROP_NEWEST and line.is_over(0, 0):
             self.end(item)
 
@@ -336,15 +364,28 @@ class Naive:
         if not got and wait != 0:
             order = self.next()
             wish = Wish(client, limit, timeout, None if wait is None else (now + wait, order), False, limit)
-            line.ring.append(wish)
+            line.line_up(wish)
             if wish.ends is not None:
                 line.waits.append(wish)
         return got, wish
 
-    def subscribe(self, name, client, prefetch) -> Wish:
-        wish = Wish(client, prefetch or 10**9, None, None, True, prefetch or 10**9)
-        self.lines[name].ring.append(wish)
+    def subscribe(self, name, client, prefetch, priority=0, auto_ack=False) -> Wish:
+        line = self.lines[name]
+        most = 1 << 62 if auto_ack else min(prefetch or 1 << 62, line.profile.max_prefetch or 1 << 62)
+        wish = Wish(client, most, None, None, True, most, priority=priority, settles=auto_ack)
+        line.subscribed.append(wish)
+        if not line.profile.single_active or line.subscribed[0] is wish:
+            line.line_up(wish)
         return wish
+
+    def cancel(self, wish: Wish) -> None:
+        wish.is_open = False
+        for line in self.lines.values():
+            if wish in line.subscribed:
+                was_first = line.subscribed[0] is wish
+                line.subscribed.remove(wish)
+                if line.profile.single_active and was_first and line.subscribed:
+                    line.line_up(line.subscribed[0])
 
     def hand_out(self, now, line, client, limit, timeout, wish) -> list[tuple[Item, int, int]]:
         got = []
@@ -359,7 +400,8 @@ class Naive:
             got.append((item, item.receipt, item.receives))
         if timeout == 0:
             for item, _, _ in got:
-                self.come_back(now, item)
+                self.come_back(now, item, Kind.RETURNED)
+        self.strike_heads(now, line)
         return got
 
     def pick(self, now: int, line: Line, limit: int) -> list[Item]:
@@ -368,13 +410,14 @@ class Naive:
         if profile.max_in_flight is not None:
             limit = min(limit, profile.max_in_flight - len(line.at(LEASED)))
         while len(picked) < limit:
+            self.strike_heads(now, line)
             item = self.first_of_groups(line, serving) if line.has_groups else next(iter(line.in_order()), None)
             if item is None:
                 break
             serving = item.group
-            most = profile.dlq.max_receives if profile.dlq is not None and profile.dead_letters_lazily else None
+            most = self.most(line) if profile.dead_letters_lazily else None
             if most is not None and item.receives - item.carried >= most:
-                self.dead_letter(now, item)
+                self.dead_letter(now, item, "MAX_RECEIVES")
                 continue
             if profile.expires_lazily and item.deadline is not None and item.deadline <= now:
                 self.expire(now, item)
@@ -400,29 +443,37 @@ class Naive:
             return Cause.NO_MESSAGE
         return Cause.RECEIVED_AGAIN if item.receipt != receipt else Cause.NOT_IN_FLIGHT
 
-    def ack(self, item: Item, receipt: int) -> Cause:
+    def stale(self, now: int, item: Item, why: Cause, client: object) -> Cause:
+        if item.queue.profile.stale_ack[why is Cause.RECEIVED_AGAIN] is Stale.CLOSES_CHANNEL:
+            self.forget(now, client)
+            self.look(now)
+        return why
+
+    def ack(self, now: int, item: Item, receipt: int, client: object) -> Cause:
         if self.is_held(item, receipt):
             self.end(item)
             return Cause.NONE
         if item.place == GONE:
-            return Cause.NO_MESSAGE
+            return self.stale(now, item, Cause.NO_MESSAGE, client)
         again = item.receipt != receipt
         if item.queue.profile.stale_ack[again] is Stale.DELETES:
             self.end(item)
             return Cause.NONE
-        return Cause.RECEIVED_AGAIN if again else Cause.RECEIPT_EXPIRED
+        return self.stale(now, item, Cause.RECEIVED_AGAIN if again else Cause.RECEIPT_EXPIRED, client)
 
-    def nack(self, now: int, item: Item, receipt: int, delay: int) -> Cause:
+    def nack(self, now: int, item: Item, receipt: int, delay: int, failed: bool, client: object) -> Cause:
         if not self.is_held(item, receipt):
-            return self.why(item, receipt)
+            return self.stale(now, item, self.why(item, receipt), client)
+        if item.queue.profile.counts_only_failures and not failed:
+            item.carried += 1
         if delay and item.queue.profile.nack_stays_leased:
-            return self.extend(now, item, receipt, delay)
-        self.come_back(now, item, delay)
+            return self.extend(now, item, receipt, delay, client)
+        self.come_back(now, item, Kind.NACKED, delay)
         return Cause.NONE
 
-    def extend(self, now: int, item: Item, receipt: int, timeout: int) -> Cause:
+    def extend(self, now: int, item: Item, receipt: int, timeout: int, client: object) -> Cause:
         if not self.is_held(item, receipt):
-            return self.why(item, receipt)
+            return self.stale(now, item, self.why(item, receipt), client)
         if item.queue.profile.fixed_lease:
             timeout = item.queue.profile.visibility_timeout
         most = item.queue.profile.max_visibility
@@ -431,23 +482,34 @@ class Naive:
         item.ends = (now + timeout, self.next())
         return Cause.NONE
 
-    def reject(self, now: int, item: Item, receipt: int) -> Cause:
+    def reject(self, now: int, item: Item, receipt: int, client: object) -> Cause:
         if not self.is_held(item, receipt):
-            return self.why(item, receipt)
-        self.dead_letter(now, item)
+            return self.stale(now, item, self.why(item, receipt), client)
+        self.dead_letter(now, item, "REJECTED")
         return Cause.NONE
 
     def duplicate(self, now: int, item: Item, receipt: int) -> bool:
         if not self.is_held(item, receipt):
             return False
-        self.come_back(now, item, is_failure=False)
+        self.come_back(now, item, Kind.DUPLICATED)
         return True
+
+    def expire_lease(self, now: int, item: Item) -> None:
+        """Its client has had it for too long."""
+        client, profile = item.client, item.queue.profile
+        if profile.counts_only_failures:
+            item.carried += 1
+        self.come_back(now, item, Kind.LEASE_ENDED)
+        if profile.lease_closes_channel:
+            self.forget(now, client)
+            self.look(now)
 
     def forget(self, now: int, client: object) -> None:
         lines = self.lines.values()
         for line in lines:
-            for wish in [*line.ring, *line.waits, *(item.pushed_by for item in line.items if item.pushed_by)]:
-                wish.is_open = wish.is_open and wish.client != client
+            for wish in [*line.subscribed, *line.ring, *line.waits, *(item.pushed_by for item in line.items if item.pushed_by)]:
+                if wish.client == client:
+                    self.cancel(wish)
             line.waits = [wish for wish in line.waits if wish.is_open]
         held = [item for line in lines for item in line.at(LEASED) if item.client == client]
         for item in sorted(held, key=lambda item: item.receipt):
@@ -457,14 +519,27 @@ class Naive:
             elif does is OnCrash.ORPHANS:
                 item.receipt = self.next()
             elif does is OnCrash.RETURNS or item.pushed_by is not None:
-                self.come_back(now, item)
+                self.come_back(now, item, Kind.RETURNED)
 
-    def come_back(self, now: int, item: Item, delay: int = 0, is_failure: bool = True) -> None:
-        profile = item.queue.profile
-        most = profile.dlq.max_receives if profile.dlq is not None and not profile.dead_letters_lazily else None
-        if is_failure and most is not None and item.receives - item.carried >= most:
-            self.dead_letter(now, item)
-        elif item.deadline is not None and item.deadline <= now:
+    def most(self, line: Line) -> int | None:
+        own = line.profile.dlq.max_receives if line.profile.dlq is not None else None
+        return line.profile.max_deliveries if own is None else own
+
+    def way_back(self, line: Line, kind: Kind) -> ReturnsTo:
+        profile = line.profile
+        is_lost = kind is Kind.RETURNED or (kind is Kind.LEASE_ENDED and profile.lease_closes_channel)
+        if is_lost and profile.returns_to_after_crash is not None:
+            return profile.returns_to_after_crash
+        if self.most(line) is not None and profile.returns_to_if_limited is not None:
+            return profile.returns_to_if_limited
+        return profile.returns_to
+
+    def come_back(self, now: int, item: Item, kind: Kind, delay: int = 0) -> None:
+        profile, to = item.queue.profile, self.way_back(item.queue, kind)
+        most = None if profile.dead_letters_lazily else self.most(item.queue)
+        if kind is not Kind.DUPLICATED and most is not None and item.receives - item.carried >= most:
+            self.dead_letter(now, item, "MAX_RECEIVES")
+        elif item.deadline is not None and item.deadline <= now and not profile.expires_at_head:
             self.expire(now, item)
         else:
             self.let_go(item)
@@ -473,15 +548,21 @@ class Naive:
                 self.shrink(now, item.queue)
             else:
                 late = profile.tail_from is not None and item.receives >= profile.tail_from
-                if late or profile.returns_to is ReturnsTo.TAIL:
+                if late or to is ReturnsTo.TAIL:
                     item.rank = self.next()
-                elif profile.returns_to is ReturnsTo.HEAD and not item.queue.has_groups:
+                elif to is ReturnsTo.HEAD and not item.queue.has_groups:
                     item.came_first = self.next()
                 self.become_ready(now, item)
 
     def become_ready(self, now: int, item: Item) -> None:
         self.enter(item)
         self.shrink(now, item.queue)
+        self.strike_heads(now, item.queue)
+
+    def strike_heads(self, now: int, line: Line) -> None:
+        if line.profile.expires_at_head:
+            while late := [item for item in line.heads() if item.deadline is not None and item.deadline <= now]:
+                self.expire(now, late[0])
 
     def shrink(self, now: int, line: Line) -> None:
         limit = line.profile.capacity
@@ -499,7 +580,7 @@ class Naive:
         if wish is not None:
             wish.left += 1
             if wish.left == 1 and wish.is_open:
-                item.queue.ring.append(wish)
+                item.queue.line_up(wish)
 
     def end(self, item: Item) -> None:
         self.let_go(item)
@@ -510,18 +591,28 @@ class Naive:
 
     def strike(self, now: int, item: Item) -> None:
         item.expires = None
-        if item.place != LEASED or item.queue.profile.expires_in_flight:
+        if item.queue.profile.expires_at_head and item.place == READY:
+            self.strike_heads(now, item.queue)
+        elif item.place != LEASED or item.queue.profile.expires_in_flight:
             self.expire(now, item)
 
     def expire(self, now: int, item: Item) -> None:
         if item.queue.profile.ttl_dead_letters:
-            self.dead_letter(now, item)
+            self.dead_letter(now, item, "TTL")
         else:
             self.end(item)
 
-    def dead_letter(self, now: int, item: Item) -> None:
+    def dead_letter(self, now: int, item: Item, why: str = "FULL") -> None:
         profile = item.queue.profile
         self.end(item)
+        if profile.remembers_deaths and profile.dlq is not None:
+            death = (item.queue.name, why)
+            item.deaths = [death, *(other for other in item.deaths if other != death)]
+            queues = [queue for queue, _ in item.deaths]
+            if why != "REJECTED" and profile.dlq.queue in queues:
+                cycle = item.deaths[: queues.index(profile.dlq.queue) + 1]
+                if all(reason != "REJECTED" for _, reason in cycle):
+                    return
         if profile.dlq is not None:
             kept = item.receives if profile.counts_across_queues else 0
             self.arrive(now, self.lines[profile.dlq.queue], item, kept, item.sent)
@@ -530,8 +621,9 @@ class Naive:
         self.make_room(now, line, old.size)
         item = Item(old.number, line, self.next(), old.level, old.group, old.size)
         if line.profile.order is Order.PRIORITY:
-            item.level = min(item.level, line.profile.levels - 1)
+            item.level = min(item.level, len(line.profile.lane_of or range(line.profile.levels)) - 1)
         item.receives = item.carried = receives
+        item.deaths = old.deaths
         line.items.append(item)
         since = now if line.profile.retention_restarts or sent is None else sent
         self.set_expiry(item, now, since, None)
@@ -545,10 +637,12 @@ class Naive:
             self.end(item)
             self.arrive(now, self.lines[to], item, 0, None)
             moved += 1
+        self.strike_heads(now, line)
         return moved
 
     def purge(self, name: str) -> int:
-        items = sorted(self.lines[name].items, key=lambda item: item.rank)
+        line = self.lines[name]
+        items = sorted(line.at(READY) if line.profile.purges_ready_only else line.items, key=lambda item: item.rank)
         for item in items:
             self.end(item)
         return len(items)

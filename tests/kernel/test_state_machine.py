@@ -33,7 +33,8 @@ from hypothesis.stateful import (
 )
 from naive import Naive
 
-from qsim.brokers import AZURE_SERVICE_BUS, IDEAL, SQS_FIFO, SQS_STANDARD
+from qsim.brokers import AZURE_SERVICE_BUS, IDEAL, RABBITMQ_CLASSIC, RABBITMQ_QUORUM, SQS_FIFO, SQS_STANDARD
+from qsim.brokers.rabbitmq import classic, level_of, quorum, with_limit, with_priorities
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Cause, Journal, Kind, Place
 from qsim.kernel.profile import Capacity, DeadLetter, Grouping, OnCrash, Order, Overflow, ReturnsTo, Stale
@@ -56,6 +57,8 @@ TWO = DeadLetter("dlq", 2)
 SMALL_STANDARD = replace(SQS_STANDARD, visibility_timeout=2 * SECOND, retention=6 * SECOND, max_visibility=6 * SECOND)
 SMALL_FIFO = replace(SQS_FIFO, visibility_timeout=2 * SECOND, retention=6 * SECOND, dedup_window=4 * SECOND, throttle=None)
 BUS = replace(AZURE_SERVICE_BUS, visibility_timeout=2 * SECOND, dlq=TWO)
+SMALL_QUORUM = replace(RABBITMQ_QUORUM, visibility_timeout=2 * SECOND)
+DEAD = DeadLetter("dlq", None)
 LEASE = replace(IDEAL, visibility_timeout=2 * SECOND, dedup_window=4 * SECOND)
 
 
@@ -97,6 +100,24 @@ PROFILES = {
     "service bus, a short life": replace(BUS, retention=4 * SECOND, ttl_dead_letters=True, dedup_window=4 * SECOND),
     "service bus, a delay": replace(BUS, retention=3 * SECOND, delay=SECOND, dlq=None),
     "service bus, full": replace(BUS, capacity=full(Overflow.REJECT)),
+    "rabbitmq-classic": RABBITMQ_CLASSIC,
+    "rabbitmq-quorum": RABBITMQ_QUORUM,
+    "classic, dead letters": replace(RABBITMQ_CLASSIC, dlq=DEAD),
+    "classic, a ttl": replace(RABBITMQ_CLASSIC, retention=3 * SECOND, dlq=DEAD),
+    "classic, a ttl of 0": replace(RABBITMQ_CLASSIC, retention=0),
+    "classic, its own dead letters": replace(RABBITMQ_CLASSIC, retention=2 * SECOND, dlq=DeadLetter("q", None)),
+    "classic, drop head": replace(with_limit(RABBITMQ_CLASSIC, 2), dlq=DEAD),
+    "classic, reject to the dead letters": replace(with_limit(RABBITMQ_CLASSIC, 2, None, "reject-publish-dlx"), dlq=DEAD),
+    "classic, ready bytes": with_limit(RABBITMQ_CLASSIC, None, 100),
+    "classic, priorities": with_limit(with_priorities(RABBITMQ_CLASSIC, 2), 4),
+    "classic, one active": replace(RABBITMQ_CLASSIC, single_active=True),
+    "classic, 3.10": replace(classic("3.10"), visibility_timeout=2 * SECOND),
+    "quorum, a limit": replace(SMALL_QUORUM, dlq=TWO),
+    "quorum, a limit and no dead letters": replace(SMALL_QUORUM, max_deliveries=2, retention=4 * SECOND),
+    "quorum, no limit": replace(SMALL_QUORUM, max_deliveries=None, retention=5 * SECOND, dlq=DEAD),
+    "quorum, priorities": with_priorities(SMALL_QUORUM, 31, 4),
+    "quorum, reject": with_limit(SMALL_QUORUM, 2, None, "reject-publish"),
+    "quorum, 3.10": replace(quorum("3.10", 1), visibility_timeout=2 * SECOND, dlq=DEAD),
     "ideal, a crash loses": replace(LEASE, on_crash=OnCrash.LOSES, stale_ack=(Stale.ERROR, Stale.DELETES)),
 }
 
@@ -144,6 +165,8 @@ class Machine(RuleBasedStateMachine):
     )
     def send(self, queue, level, group, delay, ttl, size, dedup) -> None:
         levels = self.profile.levels
+        if self.profile.lane_of is not None:
+            level, levels = level_of([None, 1, 7][level]), 257
         delay = delay if self.profile.message_delay else None
         labels = {"level": min(level, levels - 1), "group": group, "delay": delay, "ttl": ttl, "size": size, "dedup": dedup}
         self.sent += 1
@@ -184,19 +207,27 @@ class Machine(RuleBasedStateMachine):
         self.note(answer, got)
 
     @precondition(lambda self: self.profile.push)
-    @rule(queue=QUEUES, client=CLIENTS, prefetch=st.sampled_from([1, 1, 2, 0]))
-    def subscribe(self, queue, client, prefetch) -> None:
+    @rule(
+        queue=QUEUES,
+        client=CLIENTS,
+        prefetch=st.sampled_from([1, 1, 2, 0]),
+        priority=st.sampled_from([0, 0, 0, 0, 1, -1]),
+        auto_ack=st.sampled_from([False] * 5 + [True]),
+    )
+    def subscribe(self, queue, client, prefetch, priority, auto_ack) -> None:
         self.naive.pass_to(self.now)
-        wish = self.naive.subscribe(queue, client, prefetch)
+        wish = self.naive.subscribe(queue, client, prefetch, priority, auto_ack)
         self.naive.look(self.now, self.naive.lines[queue])
-        self.wishes[self.broker.subscribe(self.now, queue, client, prefetch)] = wish
+        credit = self.broker.subscribe(self.now, queue, client, prefetch, priority=priority, auto_ack=auto_ack)
+        self.wishes[credit] = wish
 
     @precondition(lambda self: self.wishes)
     @rule(data=st.data())
     def cancel(self, data) -> None:
         credit = data.draw(st.sampled_from(list(self.wishes)))
         self.naive.pass_to(self.now - 1)
-        self.wishes[credit].is_open = False
+        self.naive.cancel(self.wishes[credit])
+        self.naive.look(self.now)
         self.broker.cancel(self.now, credit)
 
     def one(self, data):
@@ -209,25 +240,25 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def ack(self, data) -> None:
         delivery, item, receipt = self.one(data)
-        expected = self.naive.ack(item, receipt)
+        expected = self.naive.ack(self.now, item, receipt, delivery.client)
         self.naive.look(self.now, item.queue)
         assert self.broker.ack(self.now, delivery) is expected
         if expected is Cause.NONE:
             self.just_acked = delivery.message.number
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), delay=st.sampled_from([0, 0, SECOND, 2 * SECOND]))
-    def nack(self, data, delay) -> None:
+    @rule(data=st.data(), delay=st.sampled_from([0, 0, SECOND, 2 * SECOND]), failed=st.booleans())
+    def nack(self, data, delay, failed) -> None:
         delivery, item, receipt = self.one(data)
-        expected = self.naive.nack(self.now, item, receipt, delay)
+        expected = self.naive.nack(self.now, item, receipt, delay, failed, delivery.client)
         self.naive.look(self.now)
-        assert self.broker.nack(self.now, delivery, delay) is expected
+        assert self.broker.nack(self.now, delivery, delay, failed) is expected
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), timeout=st.sampled_from([SECOND, 2 * SECOND, 5 * SECOND]))
     def extend(self, data, timeout) -> None:
         delivery, item, receipt = self.one(data)
-        expected = self.naive.extend(self.now, item, receipt, timeout)
+        expected = self.naive.extend(self.now, item, receipt, timeout, delivery.client)
         self.naive.look(self.now)
         assert self.broker.extend(self.now, delivery, timeout) is expected
 
@@ -235,7 +266,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def reject(self, data) -> None:
         delivery, item, receipt = self.one(data)
-        expected = self.naive.reject(self.now, item, receipt)
+        expected = self.naive.reject(self.now, item, receipt, delivery.client)
         self.naive.look(self.now)
         assert self.broker.reject(self.now, delivery) is expected
 
@@ -253,7 +284,7 @@ class Machine(RuleBasedStateMachine):
     def expire(self, data) -> None:
         delivery, item, receipt = self.one(data)
         if self.naive.is_held(item, receipt):
-            self.naive.come_back(self.now, item)
+            self.naive.expire_lease(self.now, item)
         self.naive.look(self.now)
         self.broker.expire(self.now, delivery)
 
