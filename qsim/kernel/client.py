@@ -76,6 +76,11 @@ class Copy:
         return self.count > 1
 
     @property
+    def was_got(self) -> bool:
+        """Whether this client's application has had it before."""
+        return self.count > self._known + 1
+
+    @property
     def is_in_flight(self) -> bool:
         """Whether it is still this client's, for the broker."""
         return self.delivery.message.receipt == self.delivery.receipt and self.delivery.message.place is Place.LEASED
@@ -141,6 +146,11 @@ class Consumer:
                 self._hand_over(now, copy)
                 return copy
         return None
+
+    def can_take(self, now: Nanos) -> bool:
+        """Whether something can be taken now, if it has not expired."""
+        due = self.wake_at()
+        return due is not None and due <= now
 
     def wake_at(self) -> Nanos | None:
         """When a message that is here can be taken; None: there is none."""
@@ -259,6 +269,17 @@ class Consumer:
             self.later = deque(sorted(self.later, key=lambda each: each[0]))
 
     # --- going ------------------------------------------------------------------------------------------------------
+
+    def stop(self, now: Nanos) -> None:
+        """It wants nothing more: what the application has not got, or has to get again, goes back."""
+        self.queue.cancel(self.credit)
+        out = set(map(id, self.delivered))
+        back = [copy for copy in self.held.values() if id(copy) not in out]
+        self.held = {copy.delivery.receipt: copy for copy in self.delivered}
+        self.buffer.clear()
+        self.later.clear()
+        for copy in back:
+            self.queue.give_back(now, copy.delivery, counts=copy.was_got)
 
     def close(self, now: Nanos) -> None:
         """In order.  Of a transaction under way, when that ends."""

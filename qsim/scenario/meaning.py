@@ -280,12 +280,18 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
     ("rabbitmq-classic", "dlq.max_receives", None),
     ("sqs-*", "priorities", _SEVERAL_QUEUES),
     ("azure-service-bus", "priorities", None),
+    ("activemq-classic", "visibility_timeout", "AMQ-20: no lock timeout: a message is its consumer's until that goes"),
+    ("activemq-classic", "max_in_flight", "AMQ-7: the prefetch of each consumer is the limit"),
+    ("activemq-classic", "fifo", "AMQ-4: no deduplication of sends"),
     ("sqs-standard", "fifo", "SQS-5: deduplication and call limits are for FIFO queues"),
 )
 _CANNOT_CONSUMER: tuple[tuple[str, str, str | None], ...] = (
     ("rabbitmq-*", "poll.wait", None),
     ("sqs-*", "push", "SQS-31: no server push; use poll:"),
     ("redis-*", "push", "RED-4, RED-7: clients ask, or block; use poll:"),
+    ("activemq-classic", "poll", "AMQ-5: pushed; use push:"),
+    ("activemq-classic", "heartbeat", "AMQ-20: no lock timeout, nothing to extend"),
+    ("activemq-classic", "retry", "AMQ-13: the client redelivers; use client: {redelivery: ...}"),
     ("redis-*", "poll.visibility_timeout", None),
     ("redis-*", "heartbeat.extend_to", "RED-12: a heartbeat resets how long an entry has been idle"),
     ("redis-list", "heartbeat", "RED-3: nothing to extend; a reaper looks at the time of the pop"),
@@ -297,6 +303,7 @@ _CANNOT_PRODUCER: tuple[tuple[str, str, str | None], ...] = (
     ("redis-*", "message.dedup", "RED-20: SET id NX is the application's"),
     ("sqs-*", "message.ttl", "SQS-31: no ttl of a message; the queue has retention:"),
     ("sqs-standard", "message.dedup", "SQS-5: deduplication is for FIFO queues"),
+    ("activemq-classic", "message.dedup", "AMQ-4: no deduplication of sends"),
 )
 _BROKER: dict[str, tuple[str, ...]] = {
     "sqs-fifo": ("dedup_scope", "content_dedup", "throughput_limit"),
@@ -322,7 +329,10 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "sqs-fifo": ("fifo",),
     "redis-list": ("fifo",),
     "redis-stream": ("fifo",),
+    "activemq-classic": ("fifo", "priority"),
 }
+_MAY_IGNORE_PRIORITIES = ("activemq-classic",)
+"""AMQ-23: unless they are enabled."""
 
 
 def _profiles(said: Said) -> None:
@@ -385,17 +395,23 @@ def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
                      f"it has: {', '.join(allowed)}")  # fmt: skip
         elif order == "priority" and not _has(queue, "priorities"):
             said.say("Q016", "order: priority needs priorities: [first, second]", (*path, "order"))
-        elif order != "priority" and _has(queue, "priorities"):
+        elif order != "priority" and _has(queue, "priorities") and profile not in _MAY_IGNORE_PRIORITIES:
             said.say("Q021", f"order {order} ignores priorities", (*path, "order"), "write order: priority")
 
 
 # --- what a later release brings -------------------------------------------------------------------------------------
 
-SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream")
+SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream", "activemq-classic")
 
 
 def _given(value: Any) -> bool:
     return value is not None
+
+
+def _later_keys(table: dict[str, tuple[str, ...]]) -> list[str]:
+    """Those that no supported profile has."""
+    known = {key for pattern, keys in table.items() if any(fnmatchcase(name, pattern) for name in SUPPORTED) for key in keys}
+    return sorted({key for keys in table.values() for key in keys} - known)
 
 
 _LATER: dict[str, Callable[[Any], bool]] = {
@@ -407,8 +423,9 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     "queues.*.latency": _given,
     "queues.*.durability": lambda value: value not in (None, "durable"),
-    **{f"queues.*.broker.{key}": _given for profile, keys in _BROKER.items() for key in keys if profile not in SUPPORTED},
+    **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
+    "queues.*.broker.own_dlq": _given,
     "producers.*.trace": _given,
     "producers.*.clients": _given,
     "producers.*.bursts": _given,
@@ -419,7 +436,7 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "consumers.*.uses": _given,
     "consumers.*.emits": _given,
     "consumers.*.autoscale": _given,
-    **{f"consumers.*.client.{key}": _given for profile, keys in _CLIENT.items() for key in keys if profile not in (*SUPPORTED, "sqs-*")},
+    **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "alerts.*.do": _given,
     "timeline.*.slow": _given,
     "timeline.*.restart": _given,

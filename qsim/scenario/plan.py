@@ -13,6 +13,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
+from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.profile import Profile
 from qsim.units import Nanos
 
@@ -277,6 +278,16 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class JmsClient:
+    """Each process has a session of its own, with one consumer."""
+
+    mode: AckMode
+    redelivery: Redelivery
+    priority: int
+    is_exclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerPlan:
     """``index`` is its number among the consumers; ``most`` the greatest number of processes it ever has (count,
     or what the timeline sets).  Either ``poll`` or ``prefetch`` is set; ``prefetch`` 0 = unlimited.  ``buffers``:
@@ -300,6 +311,7 @@ class ConsumerPlan:
     buffers: bool
     ack_batch: tuple[int, Nanos] | None = None
     recovery: Recovery | None = None
+    jms: JmsClient | None = None
 
 
 # --- control ------------------------------------------------------------------------------------------------------------------

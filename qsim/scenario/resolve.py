@@ -15,10 +15,13 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from qsim.brokers import PROFILES
+from qsim.brokers.activemq import REDELIVERY
+from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.deadlines import FOREVER
 from qsim.kernel.profile import (
     Capacity,
     DeadLetter,
+    Dispatch,
     OnCrash,
     Order,
     Overflow,
@@ -140,7 +143,7 @@ def profile_of(queue: model.Queue) -> Profile:
 
 
 def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
-    order = queue.order or ("priority" if queue.priorities else None)
+    order = queue.order or ("priority" if _has_priorities(queue, base) else None)
     return {
         "order": _optional(order, partial(word, Order)),
         "levels": max(1, len(queue.priorities or ())),
@@ -153,7 +156,13 @@ def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
         **_fifo(queue.fifo or model.Fifo(), base),
         **_sqs(queue.broker or model.BrokerKeys()),
         **_redis(queue.broker or model.BrokerKeys()),
+        **_activemq(queue.broker or model.BrokerKeys()),
     }
+
+
+def _has_priorities(queue: model.Queue, base: Profile) -> bool:
+    """Where a broker has levels of its own, they count only if they are enabled (AMQ-23)."""
+    return bool(queue.priorities) if base.levels == 1 else bool(queue.broker and queue.broker.prioritized)
 
 
 def _capacity(limit: model.Limit, base: Profile) -> Capacity:
@@ -190,6 +199,15 @@ def _redis(keys: model.BrokerKeys) -> dict[str, Any]:
         "on_crash": OnCrash.KEEPS if keys.reliable else None,
         "returns_to": _optional(keys.reaper and keys.reaper.to, partial(word, ReturnsTo)),
         "maxlen": keys.maxlen,
+    }
+
+
+def _activemq(keys: model.BrokerKeys) -> dict[str, Any]:
+    return {
+        "dispatch": Dispatch.FILL if keys.strict_dispatch else None,
+        "expire_sweep": _optional(keys.expire_sweep, lambda every: every or FOREVER),
+        "ttl_dead_letters": keys.process_expired,
+        "is_persistent": keys.persistent,
     }
 
 
@@ -378,8 +396,8 @@ class Resolver:
         queues = [queue for queue in sources(consumer) if queue in self.profiles]
         profile = self.profiles[queues[0]] if queues else PROFILES["ideal"]
         check, remember = idempotence(consumer)
-        push = _optional(consumer.push, lambda push: profile.prefetch if push.prefetch is None else push.prefetch)
-        asks = None if consumer.push else poll(consumer.poll or model.Poll(), profile, len(queues))
+        push = pushed(consumer, profile)
+        asks = poll(consumer.poll or model.Poll(), profile, len(queues)) if push is None else None
         return plan.ConsumerPlan(
             name=name,
             index=self.consumer_index[name],
@@ -399,6 +417,7 @@ class Resolver:
             buffers=buffers(asks),
             ack_batch=_optional(client(consumer).ack_batch, lambda b: (b.size, b.wait)),
             recovery=recovery(consumer, profile),
+            jms=jms(client(consumer), profile) if profile.client_redelivers else None,
         )
 
     def _group(self, queue: str, consumer: model.Consumer) -> str:
@@ -435,6 +454,35 @@ def sources(consumer: model.Consumer) -> list[str]:
 
 
 GUARANTEES = {"at-most-once": "on-receive", "at-least-once": "after-success", "exactly-once": "after-success"}
+
+
+def pushed(consumer: model.Consumer, profile: Profile) -> int | None:
+    """The prefetch of who is pushed to: who says so, and whose broker does nothing else.  None: it polls."""
+    if consumer.push is None and (profile.pull or consumer.poll is not None):
+        return None
+    prefetch = (consumer.push or model.Push()).prefetch
+    return profile.prefetch if prefetch is None else prefetch
+
+
+def jms(keys: model.ClientKeys, profile: Profile) -> plan.JmsClient:
+    """What a session does; a dead-letter queue's ``max_receives`` counts the first delivery too (AMQ-16)."""
+    mode = word(AckMode, keys.ack_mode or "auto")
+    return plan.JmsClient(mode, redelivery(keys.redelivery, profile), keys.priority or 0, bool(keys.exclusive))
+
+
+def redelivery(given: model.Redelivery | None, profile: Profile) -> Redelivery:
+    given = given or model.Redelivery()
+    most = profile.dlq.max_receives if profile.dlq is not None else None
+    changes = {
+        "most": _optional(most, lambda receives: receives - 1),
+        "initial_delay": given.initial_delay,
+        "delay": given.delay,
+        "is_exponential": given.exponential,
+        "multiplier": _optional(given.multiplier, float),
+        "max_delay": given.max_delay,
+        "is_blocking": _optional(given.non_blocking, lambda flag: not flag),
+    }
+    return replace(REDELIVERY, **{field: value for field, value in changes.items() if value is not None})
 
 
 def recovery(consumer: model.Consumer, profile: Profile) -> plan.Recovery | None:

@@ -184,7 +184,26 @@ def _queue(context: Context, path: Path, queue: model.Queue) -> None:
         context.say("Q016", "capacity needs messages: or bytes:", (*path, "capacity"), of_key=True)
     if queue.dlq:
         _dlq(context, path, name, queue.dlq)
+    if profile_of(queue).client_redelivers:
+        _activemq(context, path, queue)
     _limits(context, path, context.sqs(name), _QUEUE_LIMITS, queue)
+
+
+_NOT_PUSHED = {
+    "reorder": "AMQ-6: messages go out in order",
+    "duplicate_delivery": "AMQ-19: a message goes out again when its consumer has gone",
+    "empty_receive": "AMQ-5: nobody asks",
+}
+
+
+def _activemq(context: Context, path: Path, queue: model.Queue) -> None:
+    levels = PROFILES[queue.profile].levels
+    if queue.priorities and len(queue.priorities) > levels:
+        context.say("Q031", f"{len(queue.priorities)} priorities are above the limit of {levels} (AMQ-23)", (*path, "priorities"))
+    for flaw, why in _NOT_PUSHED.items():
+        if getattr(queue.imperfections, flaw, 0):
+            where = (*path, "imperfections", flaw)
+            context.say("Q025", f"profile {queue.profile} cannot have 'imperfections.{flaw}'", where, why, of_key=True)
 
 
 def _dlq(context: Context, path: Path, name: str, dlq: model.Dlq) -> None:
@@ -276,8 +295,21 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
     if consumer.client and consumer.client.ack_batch:
         _limits(context, (*path, "client", "ack_batch"), profile, _BATCH_LIMITS, consumer.client.ack_batch)
     _group(context, path, consumer)
+    _session(context, path, consumer)
     _guarantee(context, path, consumer)
     _endless_work(context, path, consumer)
+
+
+def _session(context: Context, path: Path, consumer: model.Consumer) -> None:
+    """A session has one thread and, here, one consumer."""
+    queue = context.scenario.queues.get(next(iter(sources(consumer)), ""))
+    if queue is None or not profile_of(queue).client_redelivers:
+        return
+    if consumer.concurrency > 1:
+        message = f"concurrency {consumer.concurrency} of an {queue.profile} client is not supported yet"
+        context.say("Q040", message, (*path, "concurrency"), "a session has one thread: write count: instead", of_key=True)
+    if len(sources(consumer)) > 1:
+        context.say("Q040", f"an {queue.profile} client of several queues is not supported yet", (*path, "from"), of_key=True)
 
 
 def _group(context: Context, path: Path, consumer: model.Consumer) -> None:

@@ -110,12 +110,14 @@ class _Filled:
         first = resolve.sources(consumer)[0]
         profile = self.profiles[first]
         given = value_at(self.data, path)
-        if consumer.push is not None:
-            self.put(
-                (*path, "push", "prefetch"), profile.prefetch or "unlimited", self.origin(profile, "prefetch"), *_READS
-            )
-        else:
+        if resolve.pushed(consumer, profile) is None:
             self._poll(path, consumer, profile)
+        else:
+            self.put((*path, "push"), {}, "", *_READS)
+            prefetch = profile.prefetch or "unlimited"
+            self.put((*path, "push", "prefetch"), prefetch, self.origin(profile, "prefetch"), *_READS)
+        if profile.client_redelivers:
+            self._session(path, consumer, profile)
         self._guarantee(path, consumer, given)
         if consumer.heartbeat:
             self._heartbeat(path, consumer.heartbeat, profile)
@@ -123,6 +125,18 @@ class _Filled:
             self.put((*path, "client"), {}, "", *_READS)
             self.put((*path, "client", "min_idle"), _time(recovery.min_idle), self.origin(profile, "min_idle"), *_READS)
             self.put((*path, "client", "claim_every"), _time(recovery.every), "min_idle, ours", *_READS)
+
+    def _session(self, path: Path, consumer: model.Consumer, profile: Profile) -> None:
+        """What the client's library does unless it is told otherwise."""
+        policy = resolve.redelivery(resolve.client(consumer).redelivery, profile)
+        own = (*path, "client", "redelivery")
+        self.put((*path, "client"), {}, "", *_READS)
+        self.put((*path, "client", "ack_mode"), "auto", f"profile {profile.name}, AMQ-11", *_READS)
+        self.put(own, {}, "", *_READS)
+        for key, value in (("initial_delay", policy.initial_delay), ("delay", policy.delay)):
+            self.put((*own, key), _time(value), f"profile {profile.name}, AMQ-13", *_READS)
+        is_ours = profile.dlq is not None and profile.dlq.max_receives is not None
+        self.note(own, f"maximumRedeliveries: {policy.most}   {'dlq.max_receives - 1' if is_ours else 'AMQ-13'}")
 
     def _poll(self, path: Path, consumer: model.Consumer, profile: Profile) -> None:
         poll = resolve.poll(consumer.poll or model.Poll(), profile, len(resolve.sources(consumer)))

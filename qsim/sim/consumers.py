@@ -20,6 +20,7 @@ from qsim.kernel.journal import ROW, Cause, Kind
 from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
+from qsim.sim.jms import ports_of_clients
 from qsim.sim.luck import retry_delay
 from qsim.sim.port import Port
 from qsim.sim.recovery import Recovery
@@ -39,7 +40,7 @@ class Crew:
         self.world = world
         self.plan = plan
         self.is_quick = make is not None
-        self.ports = [world.ports[source] for source in plan.sources]
+        self.ports = ports_of_clients([world.ports[source] for source in plan.sources], plan)
         self.store: dict[int, Nanos] = {}
         """Recorded effects (idempotent): message -> when."""
         self.turns: dict[int, int] = {}
@@ -199,7 +200,7 @@ class Member:
     def _stop_asking(self) -> None:
         for credit in self.credits:
             for port in self.crew.ports:
-                port.queue.cancel(credit)
+                port.cancel(credit)
         self.credits.clear()
 
     # --- receiving ----------------------------------------------------------------------------------------------------
@@ -306,7 +307,9 @@ class Member:
     def _ask(self) -> bool:
         """One receive.  True: it got something, now in the buffer.  Else it waits, sleeps, or may not ask."""
         poll = self.crew.plan.poll
-        if poll is None or not self.may_ask():
+        if poll is None:
+            return self.crew.plan.jms is not None and self._take()
+        if not self.may_ask():
             return False
         if self.recovery is not None and (found := self.recovery.fetch()) is not None:
             self._store(*found)
@@ -324,6 +327,16 @@ class Member:
                 self._store(port, deliveries)
                 return True
         self._wait()
+        return False
+
+    def _take(self) -> bool:
+        """What its session has in store."""
+        if not self.is_alive or self.is_paused or self.is_leaving:
+            return False
+        for port in self.crew.ports:
+            if deliveries := port.stored(self):
+                self._store(port, deliveries)
+                return True
         return False
 
     def _wait(self) -> None:

@@ -197,6 +197,10 @@ class Port:
         self.expect(credit)
         return credit
 
+    def cancel(self, credit: Credit) -> None:
+        """Wait no more, be pushed no more."""
+        self.queue.cancel(credit)
+
     def delete_token(self, client: int, batch: Nanos) -> Nanos:
         """From when on a delete may be called; its token is spoken for.  Deletes of one client at one instant of what
         came in one receive are one call."""
