@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from itertools import count
 from typing import Any
 
+from qsim.kernel import dispatch
 from qsim.kernel.channel import Channel
 from qsim.kernel.deadlines import FOREVER, NEVER
 from qsim.kernel.journal import NOBODY, Cause, Journal, Kind, Place
@@ -443,7 +444,8 @@ def _print_of(queue: Queue, now: Nanos) -> Hashable:
     ends = tuple(waiting.index(_credit_print(e[2], now)) for e in sorted(queue.waits.live(), key=lambda e: e[:2]))
     messages = tuple(_message_print(m, now) for m in by_rank)
     subscribed = tuple(_credit_print(c, now) for c in queue.subscribed)
-    return queue.profile, messages, ready, held, timed, waiting, subscribed, ends, queue.memory(now)
+    order = dispatch.fingerprint(queue, now)
+    return queue.profile, messages, ready, held, timed, waiting, subscribed, ends, order, queue.memory(now)
 
 
 def _message_print(message: Message, now: Nanos) -> Hashable:
@@ -454,9 +456,10 @@ def _message_print(message: Message, now: Nanos) -> Hashable:
         held = now - message.leased_at, message.client, message.is_hidden, message.is_taken, credit, ends
     kept = None if message.retained_from is None else now - message.retained_from
     labels = message.level, message.group, message.size, _attributes_print(message), message.deaths
-    here = message.number_here, message.is_set_aside, message.count_before, message.hops
+    here = message.number_here, message.is_set_aside, message.count_before, message.hops, message.redeliveries, message.died_of
     overdue = None  # time may have come, and not struck
-    if message.queue.profile.expires_at_head and message.expires is not None:
+    profile = message.queue.profile
+    if (profile.expires_at_head or profile.expire_sweep is not None) and message.expires is not None:
         overdue = message.expires - now
     return message.number, message.place, labels, message.receives, message.carried, held, kept, here, overdue
 

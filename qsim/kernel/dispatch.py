@@ -70,7 +70,11 @@ class Consumers:
 
     def __iter__(self) -> Iterator[Credit]:
         """Who can take a message, in order."""
-        return (seat.credit for seat in sorted(self._seats.values(), key=lambda seat: seat.key) if seat.is_open)
+        return (seat.credit for seat in self.seats() if seat.is_open)
+
+    def seats(self) -> list[Seat]:
+        """All of them, in order."""
+        return sorted((seat for seat in self._seats.values() if seat.credit.arm), key=lambda seat: seat.key)
 
     def append(self, credit: Credit) -> None:
         """A new consumer, or one whose window has room again: that one keeps its place."""
@@ -194,6 +198,9 @@ class Sticky:
             self._park(message, owner)
         return None
 
+    def owners(self) -> Iterator[tuple[Hashable, Seat]]:
+        return ((group, seat) for group, seat in self._owners.items() if seat.credit.arm)
+
     def _owner(self, group: Hashable) -> Seat | None:
         seat = self._owners.get(group)
         return seat if seat is not None and seat.credit.arm else None
@@ -299,3 +306,15 @@ def subscribe(queue: Queue, client: int, prefetch: int, priority: int = 0, is_ex
     credit.limit = credit.left = prefetch
     queue.waiting.join(credit, priority, is_exclusive)
     return credit
+
+
+def fingerprint(queue: Queue, now: Nanos) -> Hashable:
+    """Who is in which place, with which window and groups, and when the next sweep is: what decides who gets what."""
+    consumers, lanes, sweep = queue.waiting, queue.ready, queue.profile.expire_sweep
+    if not (isinstance(consumers, Consumers) and isinstance(lanes, Sticky)):
+        return ()
+    seats = consumers.seats()
+    place = {seat: number for number, seat in enumerate(seats)}
+    owners = frozenset((group, place[seat]) for group, seat in lanes.owners() if seat in place)
+    told = tuple((s.credit.client, s.credit.left, s.extension, s.priority, s.is_exclusive, s.groups) for s in seats)
+    return told, owners, None if sweep is None else now % sweep

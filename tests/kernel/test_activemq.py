@@ -611,5 +611,18 @@ def test_a_rollback_gives_the_window_back_so_that_it_does_not_grow_with_every_tr
     assert room.depth() == (7, 6 - 2)
 
 
+def test_a_fingerprint_knows_who_is_next_and_whose_groups_are_whose():
+    def print_of(*sends):
+        room = Room()
+        room.consumer(), room.consumer()
+        for body in sends:
+            room.send(body, group=body if body.isupper() else None)
+        room.do(room.broker.purge, "q")
+        return room.broker.fingerprint(0)
+
+    assert print_of("a", "b") == print_of("c", "d") != print_of("a")
+    assert print_of("A", "b") != print_of("a", "b")
+
+
 def test_every_value_of_the_profile_cites_its_rule():
     assert all(rule.startswith("AMQ-") for rule in RULES["activemq-classic"].values())
