@@ -1,7 +1,7 @@
 """A profile: the choices in which brokers differ, as frozen values.
 
-It holds no state and knows no broker by name.  ``qsim/brokers`` fills it in, each value citing its rule in
-BROKERS.md; a scenario's queue is a profile with some values replaced.  Times are ns, sizes bytes, None is "no limit".
+It holds no state and knows no broker by name.  ``qsim/brokers`` fills it in, each value citing its rule;
+a scenario's queue is a profile with some values replaced.  Times are ns, sizes bytes, None is "no limit".
 """
 
 from __future__ import annotations

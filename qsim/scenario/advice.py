@@ -219,12 +219,13 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
         return
     slots = consumer.count * consumer.concurrency
-    if _keeps_up(arriving, slots, mean, _even(scenario, queue) and isinstance(service, plan.Constant)):
+    even = _even(scenario, queue) and isinstance(service, plan.Constant)
+    if _keeps_up(arriving, slots, mean, even):
         return
     finish = "finishes" if consumer.count == 1 else "finish"
     text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} {finish}"
     said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
-             _enough(arriving, mean, consumer.concurrency), of_key=True)  # fmt: skip
+             _enough(arriving, mean, consumer.concurrency, even), of_key=True)  # fmt: skip
 
 
 def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:
@@ -244,10 +245,12 @@ def _consumers(count: int) -> str:
     return f"{count} consumer{'' if count == 1 else 's'}"
 
 
-def _enough(arriving: float, mean: float, concurrency: int) -> str | None:
+def _enough(arriving: float, mean: float, concurrency: int, even: bool) -> str | None:
     """The number of consumers that keeps up, and the one that keeps p95 of the wait below half a service time."""
     load = arriving * mean
     least = _processes(load, concurrency)
+    while not _keeps_up(arriving, least * concurrency, mean, even):
+        least += 1
     if least > MOST_SERVERS:
         return f"{_consumers(least)} would just keep up"
     target = mean / 2

@@ -159,6 +159,8 @@ def _interruptible(keeper: Keeper) -> Iterator[None]:
     signal.signal(signal.SIGINT, stop)
     try:
         yield
+        if keeper.is_interrupted:
+            raise KeyboardInterrupt  # pressed in a run too short to look
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

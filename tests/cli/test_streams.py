@@ -101,9 +101,6 @@ def test_ctrl_c_shows_what_there_was(here):
     assert '"stopped": "interrupted"' in (here / "kept" / "summary.json").read_text()
 
 
-@pytest.mark.xfail(
-    strict=False, reason="a run of fewer than 4,096 events never looks whether Ctrl-C was pressed (sim/simulate._go_on)"
-)
 def test_ctrl_c_between_replications_keeps_the_whole_ones(here):
     code, out, _ = _interrupted(here, "run", "returns.yaml", "--replications", "100000")
     assert code == 130
