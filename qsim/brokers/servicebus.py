@@ -28,6 +28,7 @@ AZURE_SERVICE_BUS = profile(
     stale_ack=((Stale.ERROR, Stale.ERROR), "ASB-10: MessageLockLost"),
     strict_extend=(True, "ASB-10: MessageLockLost"),
     on_crash=(OnCrash.ORPHANS, "ASB-12: the lock runs out, and cannot be used on another link"),
+    max_deliveries=(MAX_DELIVERY_COUNT, "ASB-15: MaxDeliveryCount 10"),
     dead_letters_lazily=(False, "ASB-15: at the abandon or lock expiry that ends the last delivery"),
     expires_lazily=(True, "ASB-18: never handed out, and removed when a receiver comes upon it"),
     ttl_dead_letters=(False, "ASB-16: only with DeadLetteringOnMessageExpiration"),
@@ -55,6 +56,7 @@ def dead_letter_queue_of(queue: Profile) -> Profile:
         is_subqueue=True,
         numbers_messages=False,
         dlq=None,
+        max_deliveries=None,
         retention=None,
         dedup_window=0,
         forward_to=None,
@@ -64,6 +66,6 @@ def dead_letter_queue_of(queue: Profile) -> Profile:
     )
 
 
-def with_dead_letters(queue: Profile, name: str, max_receives: int = MAX_DELIVERY_COUNT) -> Profile:
+def with_dead_letters(queue: Profile, name: str, max_receives: int | None = None) -> Profile:
     """MaxDeliveryCount deliveries, then to the queue behind it (ASB-15)."""
     return replace(queue, dlq=DeadLetter(name, max_receives))

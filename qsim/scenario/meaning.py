@@ -280,6 +280,8 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
     ("rabbitmq-classic", "dlq.max_receives", None),
     ("sqs-*", "priorities", _SEVERAL_QUEUES),
     ("azure-service-bus", "priorities", None),
+    ("azure-service-bus", "max_in_flight", "ASB-5: no limit of what is locked"),
+    ("azure-service-bus", "fifo", "ASB-2: use broker: {duplicate_detection: true}"),
     ("activemq-classic", "visibility_timeout", "AMQ-20: no lock timeout: a message is its consumer's until that goes"),
     ("activemq-classic", "max_in_flight", "AMQ-7: the prefetch of each consumer is the limit"),
     ("activemq-classic", "fifo", "AMQ-4: no deduplication of sends"),
@@ -293,6 +295,9 @@ _CANNOT_CONSUMER: tuple[tuple[str, str, str | None], ...] = (
     ("activemq-classic", "heartbeat", "AMQ-20: no lock timeout, nothing to extend"),
     ("activemq-classic", "retry", "AMQ-13: the client redelivers; use client: {redelivery: ...}"),
     ("redis-*", "poll.visibility_timeout", None),
+    ("azure-service-bus", "poll.visibility_timeout", "ASB-5: the lock lasts as the queue says"),
+    ("azure-service-bus", "heartbeat.extend_to", "ASB-11: a renewal lasts the queue's visibility_timeout"),
+    ("azure-service-bus", "retry", "ASB-7: what is abandoned is back at once"),
     ("redis-*", "heartbeat.extend_to", "RED-12: a heartbeat resets how long an entry has been idle"),
     ("redis-list", "heartbeat", "RED-3: nothing to extend; a reaper looks at the time of the pop"),
 )
@@ -330,6 +335,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "redis-list": ("fifo",),
     "redis-stream": ("fifo",),
     "activemq-classic": ("fifo", "priority"),
+    "azure-service-bus": ("fifo",),
 }
 _MAY_IGNORE_PRIORITIES = ("activemq-classic",)
 """AMQ-23: unless they are enabled."""
@@ -401,7 +407,9 @@ def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
 
 # --- what a later release brings -------------------------------------------------------------------------------------
 
-SUPPORTED = ("ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream", "activemq-classic")
+SUPPORTED = (
+    "ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream", "activemq-classic", "azure-service-bus",
+)  # fmt: skip
 
 
 def _given(value: Any) -> bool:

@@ -409,10 +409,10 @@ class BrokerKeys(Shape):
     own_dlq: bool | None = key("activemq-classic")
     process_expired: bool | None = key("activemq-classic: expired messages are dead-lettered", shown="true")
     persistent: bool | None = key("activemq-classic: others are never dead-lettered", shown="true")
-    sessions: bool | None = key("azure-service-bus")
-    duplicate_detection: bool | Duration | None = key("azure-service-bus")
-    dead_letter_on_expiry: bool | None = key("azure-service-bus")
-    auto_forward: Name | None = key("azure-service-bus")
+    sessions: bool | None = key("azure-service-bus: a group is a session, which one receiver has to itself")
+    duplicate_detection: bool | Duration | None = key("azure-service-bus: true is 10m, or a window of 20s to 7d")
+    dead_letter_on_expiry: bool | None = key("azure-service-bus: expired ones go to the dlq, else they are dropped")
+    auto_forward: Name | None = key("azure-service-bus: what enters is moved on to this queue at once")
 
 
 class Queue(Shape):
@@ -676,9 +676,11 @@ class ClientKeys(Shape):
     noack: bool | None = key("redis-stream: nothing is pending, a crash loses what was read")
     ack_mode: Literal["auto", "client", "individual", "transacted"] | None = key("activemq-classic", shown="auto")
     redelivery: Redelivery | None = key("activemq-classic: what the client's library does after an error")
-    mode: Literal["peek-lock", "receive-and-delete"] | None = key("azure-service-bus")
-    auto_renew: Duration | None = key("azure-service-bus")
-    session: bool | None = key("azure-service-bus")
+    mode: Literal["peek-lock", "receive-and-delete"] | None = key(
+        "azure-service-bus: receive-and-delete is ack: on-receive"
+    )
+    auto_renew: Duration | None = key("azure-service-bus: renew locks for so long, every half of their time")
+    session: bool | None = key("azure-service-bus: accepts sessions, one at a time")
 
 
 class Emit(Shape):

@@ -14,14 +14,16 @@ from itertools import accumulate
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
-from qsim.brokers import PROFILES
+from qsim.brokers import AZURE_SERVICE_BUS, PROFILES
 from qsim.brokers.activemq import REDELIVERY
+from qsim.brokers.servicebus import DETECTION_WINDOW, dead_letter_queue_of
 from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.deadlines import FOREVER
 from qsim.kernel.profile import (
     Capacity,
     DeadLetter,
     Dispatch,
+    Grouping,
     OnCrash,
     Order,
     Overflow,
@@ -157,6 +159,7 @@ def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
         **_sqs(queue.broker or model.BrokerKeys()),
         **_redis(queue.broker or model.BrokerKeys()),
         **_activemq(queue.broker or model.BrokerKeys()),
+        **_service_bus(queue.broker or model.BrokerKeys()),
     }
 
 
@@ -209,6 +212,35 @@ def _activemq(keys: model.BrokerKeys) -> dict[str, Any]:
         "ttl_dead_letters": keys.process_expired,
         "is_persistent": keys.persistent,
     }
+
+
+def _service_bus(keys: model.BrokerKeys) -> dict[str, Any]:
+    changes = {
+        "grouping": Grouping.SESSIONS if keys.sessions else None,
+        "needs_group": keys.sessions,
+        "ttl_dead_letters": keys.dead_letter_on_expiry,
+        "forward_to": keys.auto_forward,
+        "dedup_window": _optional(keys.duplicate_detection, _detection),
+    }
+    return {field: value for field, value in changes.items() if value is not None}
+
+
+def _detection(given: bool | Nanos) -> Nanos:
+    """0: no duplicates are looked for (ASB-2)."""
+    return given if not isinstance(given, bool) else DETECTION_WINDOW if given else 0
+
+
+def subqueues(scenario: model.Scenario) -> set[str]:
+    """The queues that are another queue's own dead-letter queue, where brokers have such (ASB-17)."""
+    bus = AZURE_SERVICE_BUS.name
+    return {queue.dlq.queue for queue in scenario.queues.values() if queue.dlq and queue.profile == bus}
+
+
+def profiles_of(scenario: model.Scenario) -> dict[str, Profile]:
+    """Of every queue, by name."""
+    behind = subqueues(scenario)
+    made = {name: profile_of(queue) for name, queue in scenario.queues.items()}
+    return {name: dead_letter_queue_of(each) if name in behind else each for name, each in made.items()}
 
 
 def _reaper(given: model.Reaper) -> plan.Reaper:
@@ -291,7 +323,8 @@ def dedup_keys(message: model.Message, profile: Profile, exactly_once: bool) -> 
     """None: no deduplication id.  A queue that needs groups needs an id too: the message's identity."""
     if isinstance(message.dedup, model.DedupKeys):
         return message.dedup.keys
-    wanted = message.dedup == "identity" or exactly_once or (profile.needs_group and not profile.content_dedup)
+    has_id = profile.numbers_messages and profile.dedup_window != 0  # ASB-2: MessageId
+    wanted = message.dedup == "identity" or exactly_once or has_id or (profile.needs_group and not profile.content_dedup)
     return 0 if wanted or profile.content_dedup else None
 
 
@@ -310,7 +343,7 @@ class Resolver:
         self.queue_index = {name: index for index, name in enumerate(scenario.queues)}
         self.consumer_index = {name: index for index, name in enumerate(scenario.consumers or {})}
         self.producer_index = {name: index for index, name in enumerate(scenario.producers)}
-        self.profiles = {name: profile_of(queue) for name, queue in scenario.queues.items()}
+        self.profiles = profiles_of(scenario)
         for queue in self._taken_from_the_tail():
             self.profiles[queue] = replace(self.profiles[queue], order=Order.LIFO)
         self.groups = groups_of(scenario)
@@ -409,7 +442,7 @@ class Resolver:
             poll=asks,
             prefetch=push,
             ack=word(plan.Ack, ack(consumer)),
-            heartbeat=_optional(consumer.heartbeat, partial(heartbeat, profile=profile, asks=asks)),
+            heartbeat=beats(consumer, profile, asks),
             check=check,
             remember=remember,
             failures=self.failures(consumer.failures or model.Failures()),
@@ -495,8 +528,8 @@ def recovery(consumer: model.Consumer, profile: Profile) -> plan.Recovery | None
 
 
 def ack(consumer: model.Consumer) -> str:
-    if client(consumer).noack:
-        return GUARANTEES["at-most-once"]  # RED-7: NOACK
+    if client(consumer).noack or client(consumer).mode == "receive-and-delete":
+        return GUARANTEES["at-most-once"]  # RED-7: NOACK; ASB-5: settled as it is handed out
     return consumer.ack or GUARANTEES[consumer.guarantee or "at-least-once"]
 
 
@@ -519,6 +552,14 @@ def poll(given: model.Poll, profile: Profile, queues: int) -> plan.Poll:
         every=every,
         visibility_timeout=given.visibility_timeout,
     )
+
+
+def beats(consumer: model.Consumer, profile: Profile, asks: plan.Poll | None) -> plan.Heartbeat | None:
+    """Its heartbeat; or what the client's library does of its own accord, at half of the lock's time."""
+    renews, lock = client(consumer).auto_renew, profile.visibility_timeout
+    if consumer.heartbeat is not None:
+        return heartbeat(consumer.heartbeat, profile, asks)
+    return plan.Heartbeat(max(1, lock // 2), lock, renews) if renews and lock else None
 
 
 def heartbeat(given: model.Heartbeat, profile: Profile, asks: plan.Poll | None) -> plan.Heartbeat | None:

@@ -13,14 +13,25 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.brokers import PROFILES, RULES
-from qsim.kernel.profile import Profile
+from qsim.kernel.profile import Grouping, Profile
 from qsim.scenario import files, model, reference
 from qsim.scenario.problems import Problem, did_you_mean
-from qsim.scenario.resolve import PREDICATES, ack, client, groups_of, is_reference, profile_of, quantity, sources
+from qsim.scenario.resolve import (
+    PREDICATES,
+    ack,
+    client,
+    groups_of,
+    is_reference,
+    profile_of,
+    profiles_of,
+    quantity,
+    sources,
+    subqueues,
+)
 from qsim.scenario.said import Said
 from qsim.scenario.shape import dotted
 from qsim.scenario.source import Document, Path
-from qsim.units import UnitError, write_duration, write_rate, write_share, write_size
+from qsim.units import DAY, SECOND, UnitError, write_duration, write_rate, write_share, write_size
 
 
 class Context:
@@ -34,7 +45,7 @@ class Context:
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
-        return {name: profile_of(queue) for name, queue in self.scenario.queues.items()}
+        return profiles_of(self.scenario)
 
     @cached_property
     def further_groups(self) -> dict[str, str]:
@@ -186,6 +197,8 @@ def _queue(context: Context, path: Path, queue: model.Queue) -> None:
         _dlq(context, path, name, queue.dlq)
     if profile_of(queue).client_redelivers:
         _activemq(context, path, queue)
+    if profile_of(queue).numbers_messages:
+        _service_bus(context, path, name, queue)
     _limits(context, path, context.sqs(name), _QUEUE_LIMITS, queue)
 
 
@@ -206,6 +219,32 @@ def _activemq(context: Context, path: Path, queue: model.Queue) -> None:
             context.say("Q025", f"profile {queue.profile} cannot have 'imperfections.{flaw}'", where, why, of_key=True)
 
 
+DETECTION = (20 * SECOND, 7 * DAY)
+"""ASB limits: DuplicateDetectionHistoryTimeWindow."""
+
+
+def _service_bus(context: Context, path: Path, name: str, queue: model.Queue) -> None:
+    keys, own = queue.broker or model.BrokerKeys(), (*path, "broker")
+    if profile_of(queue).visibility_timeout is None:
+        message = "visibility_timeout never is above the limit of 5m (ASB limits)"
+        context.say("Q031", message, (*path, "visibility_timeout"))
+    if keys.sessions and keys.auto_forward:
+        context.say("Q021", "a queue with sessions does not forward (ASB-26)", (*own, "auto_forward"), of_key=True)
+    if keys.auto_forward == name:
+        context.say("Q032", f"{name!r} cannot forward to itself", (*own, "auto_forward"))
+    target = context.scenario.queues.get(keys.auto_forward or "")
+    if target and target.profile != queue.profile:
+        context.say("Q024", f"an {queue.profile} queue forwards to its like (ASB-26)", (*own, "auto_forward"))
+    window = keys.duplicate_detection
+    if window is not None and not isinstance(window, bool) and not DETECTION[0] <= window <= DETECTION[1]:
+        message = f"duplicate_detection {write_duration(window)} is outside 20s to 7d (ASB limits)"
+        context.say("Q031", message, (*own, "duplicate_detection"))
+    for key in ("retention", "dlq", "delay", "capacity") if name in subqueues(context.scenario) else ():
+        if getattr(queue, key):
+            message = f"{name!r} is the dead-letter queue of another: it cannot have {key!r}"
+            context.say("Q025", message, (*path, key), "ASB-17: nothing expires there, or goes on from there", of_key=True)
+
+
 def _dlq(context: Context, path: Path, name: str, dlq: model.Dlq) -> None:
     target = context.scenario.queues.get(dlq.queue)
     source = context.scenario.queues[name]
@@ -215,6 +254,9 @@ def _dlq(context: Context, path: Path, name: str, dlq: model.Dlq) -> None:
     elif target and target.profile != source.profile and "sqs" in source.profile + target.profile:
         message = f"the dead-letter queue of an {source.profile} queue has the same profile (SQS-25)"
         message = message if "sqs" in source.profile else f"an {target.profile} queue takes from its like only (SQS-25)"
+        context.say("Q024", message, where, f"write queues.{dlq.queue}.profile: {source.profile}")
+    elif target and target.profile != source.profile and profile_of(source).numbers_messages:
+        message = f"the dead-letter queue of an {source.profile} queue has the same profile (ASB-17)"
         context.say("Q024", message, where, f"write queues.{dlq.queue}.profile: {source.profile}")
     if dlq.max_receives is None and "sqs" in source.profile:
         context.say("Q016", f"'max_receives' is required in {dotted((*path, 'dlq'))}", (*path, "dlq"), of_key=True)
@@ -228,6 +270,7 @@ Limit = tuple[str, str, Callable[[Any], str], str]
 
 _QUEUE_LIMITS: tuple[Limit, ...] = (
     ("visibility_timeout", "max_visibility", write_duration, "above"),
+    ("visibility_timeout", "longest_lease", write_duration, "above"),
     ("delay", "max_delay", write_duration, "above"),
     ("retention", "max_retention", write_duration, "above"),
     ("retention", "min_retention", write_duration, "below"),
@@ -274,8 +317,10 @@ def _producer(context: Context, path: Path, producer: model.Producer) -> None:
         if profile and profile.max_size and message.size <= profile.max_size < total:
             context.say("Q031", f"a batch of {producer.batch.size} x {write_size(message.size)} is above the limit of "
                         f"{write_size(profile.max_size)} a call (SQS-4)", (*path, "batch", "size"))  # fmt: skip
-    if profile and profile.needs_group and message.group is None:
-        context.say("Q027", f"{producer.to!r} is an {profile.name} queue: its messages need a group (SQS-5)",
+    own = context.profiles.get(producer.to)
+    if own and own.needs_group and message.group is None:
+        what, rule = ("queue with sessions", "ASB-20") if own.grouping is Grouping.SESSIONS else ("queue", "SQS-5")
+        context.say("Q027", f"{producer.to!r} is an {own.name} {what}: its messages need a group ({rule})",
                     (*path, "to"), f"write {dotted(path)}.message.group: {{keys: 100}}")  # fmt: skip
 
 
@@ -296,8 +341,29 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
         _limits(context, (*path, "client", "ack_batch"), profile, _BATCH_LIMITS, consumer.client.ack_batch)
     _group(context, path, consumer)
     _session(context, path, consumer)
+    _lock_keys(context, path, consumer)
     _guarantee(context, path, consumer)
     _endless_work(context, path, consumer)
+
+
+def _lock_keys(context: Context, path: Path, consumer: model.Consumer) -> None:
+    """What a client of Azure Service Bus says, beside what its queue and the consumer itself say."""
+    keys, said = client(consumer), (*path, "client")
+    profiles = {queue: context.profiles[queue] for queue in sources(consumer) if queue in context.profiles}
+    in_sessions = [queue for queue, profile in profiles.items() if profile.grouping is Grouping.SESSIONS]
+    if keys.session and not in_sessions:
+        context.say("Q016", "session: needs a queue with broker: {sessions: true} (ASB-20)", (*said, "session"), of_key=True)
+    if keys.session is False and in_sessions:
+        message = f"{in_sessions[0]!r} has sessions: whoever receives accepts one (ASB-20)"
+        context.say("Q021", message, (*said, "session"), of_key=True)
+    if in_sessions and len(sources(consumer)) > 1:
+        context.say("Q040", "a consumer of several queues with sessions is not supported yet", (*path, "from"), of_key=True)
+    if keys.auto_renew and consumer.heartbeat:
+        message = "heartbeat and client.auto_renew both renew locks"
+        context.say("Q021", message, (*said, "auto_renew"), "remove one of them", of_key=True)
+    if keys.mode == "receive-and-delete" and (consumer.ack or "on-receive") != "on-receive":
+        message = f"mode receive-and-delete leaves nothing to ack {consumer.ack} (ASB-5)"
+        context.say("Q021", message, (*path, "ack"), "remove ack: or client.mode:", of_key=True)
 
 
 def _session(context: Context, path: Path, consumer: model.Consumer) -> None:

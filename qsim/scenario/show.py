@@ -88,10 +88,17 @@ class _Filled:
         for key, field, write, *after in _QUEUE:
             if meaning.can_have(profile.name, key):
                 self.put((*path, key), write(getattr(profile, field)), self.origin(profile, field), *after)
-        if profile.needs_group:
+        if profile.numbers_messages:
+            self._service_bus(path, profile)
+        elif profile.needs_group:
             self._fifo(path, profile)
         if profile.dedup_window is None:
             self.note(path, f"deduplication ids are remembered for ever   {self.origin(profile, 'dedup_window')}")
+
+    def _service_bus(self, path: Path, profile: Profile) -> None:
+        self.put((*path, "broker"), {}, "", "profile")
+        for key, rule in (("sessions", "ASB-20"), ("duplicate_detection", "ASB-2"), ("dead_letter_on_expiry", "ASB-16")):
+            self.put((*path, "broker", key), False, f"profile {profile.name}, {rule}", "profile")
 
     def _fifo(self, path: Path, profile: Profile) -> None:
         for section in ("fifo", "broker"):

@@ -84,8 +84,9 @@ class Port:
         self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
         has_groups = any(peer.queue.profile.reads is not None for peer in self.peers)
-        self._is_simple_send = not (may_delay or profile.capacity or self.watch or has_groups)
-        self.is_simple_receive = not (profile.dead_letters_lazily or profile.capacity or self.watch or self._is_flawed)
+        self._is_simple_send = not (may_delay or profile.capacity or self.watch or has_groups or profile.forward_to)
+        moves = profile.dead_letters_lazily or profile.expires_lazily
+        self.is_simple_receive = not (moves or profile.capacity or self.watch or self._is_flawed)
 
     # --- producers --------------------------------------------------------------------------------------------------
 
@@ -429,3 +430,14 @@ def find_peers(ports: list[Port], broker: Broker) -> None:
         while dlq is not None and (peer := ports[broker.queues[dlq.queue].index]) not in [port, *port.peers]:
             port.peers.append(peer)
             dlq = peer.queue.profile.dlq
+    for port in ports:
+        port.peers += [peer for peer in _forwards(ports, broker, port) if peer not in (port, *port.peers)]
+
+
+def _forwards(ports: list[Port], broker: Broker, port: Port) -> list[Port]:
+    """Where what enters here is moved on to, and the dead-letter queues on its way (ASB-26)."""
+    found: list[Port] = []
+    here = port
+    while (to := here.queue.profile.forward_to) is not None and (here := ports[broker.queues[to].index]) not in found:
+        found += [here, *(peer for peer in here.peers if peer not in found)]
+    return found

@@ -44,8 +44,10 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
 
 
 def _is_moved_into(plan: Plan, queue: int) -> bool:
-    """By dead-lettering or a redrive."""
+    """By dead-lettering, auto-forward or a redrive."""
     name = plan.queues[queue].name
+    if any(each.profile.forward_to == name for each in plan.queues):
+        return True
     actions = [action for entry in plan.timeline for action in entry.actions]
     letters = [q.profile.dlq for q in plan.queues] + [a.value for a in actions if isinstance(a, Set) and a.what == "dlq"]
     return any(letter is not None and letter.queue == name for letter in letters) or any(

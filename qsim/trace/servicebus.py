@@ -16,7 +16,6 @@ from typing import Any
 from qsim.brokers.servicebus import (
     AZURE_SERVICE_BUS,
     DETECTION_WINDOW,
-    MAX_DELIVERY_COUNT,
     dead_letter_queue_of,
     with_dead_letters,
     with_sessions,
@@ -123,7 +122,7 @@ def _profile(name: str, settings: Json) -> Profile:
         if queue.forward_to is not None:
             raise NotCovered("auto-forward from a queue with sessions, which Service Bus does not have (ASB-26)")
         queue = with_sessions(queue)
-    return with_dead_letters(queue, name + DLQ, settings.get("max_delivery", MAX_DELIVERY_COUNT))
+    return with_dead_letters(queue, name + DLQ, settings.get("max_delivery"))
 
 
 def _subscription(each: Json) -> Subscription:
