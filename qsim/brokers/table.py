@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from qsim.brokers.activemq import REDELIVERY
 from qsim.brokers.cite import PROFILES, RULES, VERSIONS
-from qsim.brokers.servicebus import DETECTION_WINDOW, MAX_DELIVERY_COUNT
+from qsim.brokers.servicebus import DETECTION_WINDOW
 from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Order, Profile, ReturnsTo, Stale
 from qsim.units import SECOND, write_duration, write_size
 
@@ -102,7 +102,6 @@ BESIDE: dict[str, tuple[tuple[str, str, str], ...]] = {
             f"{(REDELIVERY.most or 0) + 1}: one, and {REDELIVERY.most} redeliveries {write_duration(REDELIVERY.delay)} apart",
             "AMQ-13: maximumRedeliveries 6; AMQ-16: one more delivery than that",
         ),
-        ("azure-service-bus", f"{MAX_DELIVERY_COUNT}", "ASB-15: MaxDeliveryCount 10: so many deliveries"),
     ),
     "dead-letters": (("redis-*", _BY_APPLICATION, "RED-13: read the count, add elsewhere, ack"),),
     "delay": (

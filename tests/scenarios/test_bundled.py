@@ -24,6 +24,7 @@ ADVICE = {
     "poison-blocks-the-queue": {"A111"},
     "poison-costs-capacity": {"A111"},
     "prefetch": {"A104"},
+    "service-bus-lock-lost": {"A103"},
     "ten-minute-job": {"A101"},
     "two-live-copies": {"A101"},
     "visibility-timeout": {"A101"},
