@@ -99,6 +99,13 @@ def test_in_a_dead_letter_queue_receives_begin_anew():
     assert ends(tell, "dlq")["ApproximateAgeOfOldestMessage"] == 8 * SECOND
 
 
+def test_a_message_that_was_redriven_counts_again():
+    tell = received(story("sqs-standard").send(0, "a"), "a", 1, 2, 3)
+    tell.row(4, Kind.DEAD_LETTERED, "a", attempt=3, cause=Cause.MAX_RECEIVES, other=1 << 8 | Place.READY)
+    tell.row(4, Kind.MOVED_IN, "a", queue="dlq", cause=Place.READY, other=0).redrive(6, "a")
+    assert ends(tell)["ApproximateAgeOfOldestMessage"] == 4 * SECOND
+
+
 def stale(tell: Story, time: float, message: str, why: Cause, call: int = 1) -> Story:
     return tell.row(time, Kind.STALE, message, 0, 1, cause=why, other=call)
 
@@ -123,6 +130,12 @@ def test_groups_in_flight_are_counted_once_each():
     tell.acked(3, "a").acked(4, "c").lease_ended(5, "b")
     held = frame(tell.numbers(), "orders").set_index("time_s").ApproximateNumberOfGroupsWithInflightMessages
     assert held.to_dict() == {0: 0, 1: 1, 2: 2, 3: 2, 4: 1, 5: 0}
+
+
+def test_a_group_is_counted_whatever_other_groups_still_hold():
+    tell = story("sqs-fifo").send(0, "a", group=1).send(0, "b", group=7).receive(1, "a").receive(2, "b").acked(3, "b")
+    held = frame(tell.numbers(), "orders").set_index("time_s").ApproximateNumberOfGroupsWithInflightMessages
+    assert held.to_dict() == {0: 0, 1: 1, 2: 2, 3: 1}
 
 
 # --- RabbitMQ -----------------------------------------------------------------------------------------------------------
