@@ -151,6 +151,8 @@ class Queue:
         self.send = self._checked_send if checks or not profile.message_delay else self.enter
         """One call with one message: now, number, then what ``enter`` takes.  NONE: it was accepted; DUPLICATE_ID:
         accepted before; else why not."""
+        if self._forwards:
+            self.send = self._send_and_pass_on
         own = profile.dlq.max_receives if profile.dlq is not None else None
         self._most = profile.max_deliveries if own is None else own
         self._comes_back_to = _ways_back(profile, self._most is not None)
@@ -202,9 +204,11 @@ class Queue:
             return self._refuse(now, number, cause)
         if self.profile.schedules and delay and ttl is not None and not self._numbers:
             ttl += delay  # AMQ-2: it is sent when it is due
-        answer = self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
-        if self._forwards:
-            self._pass_on(now)
+        return self.enter(now, number, level, group, delay, ttl, size, dedup, attributes, payload)
+
+    def _send_and_pass_on(self, now: Nanos, *message: Any, **more: Any) -> Cause:
+        answer = self._checked_send(now, *message, **more)
+        self._pass_on(now)
         return answer
 
     def send_batch(self, now: Nanos, entries: list[dict[str, Any]]) -> list[Cause]:
