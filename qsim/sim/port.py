@@ -15,6 +15,7 @@ from simpy.core import Environment
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
+from qsim.kernel.profile import Dispatch, Grouping
 from qsim.kernel.queue import Queue
 from qsim.scenario.plan import ConsumerPlan, Imperfections
 from qsim.sim.alarm import Alarm, Reminder
@@ -57,6 +58,8 @@ class Port:
         self.peers: list[Port] = []
         """Ports of queues into which a call here may move a message (the dead-letter queue, a stream's further groups)."""
         self.watch: Callable[[], None] | None = None
+        self.is_pushed = self.ack_matters = False
+        """Somebody has subscribed; an ack may let a message out, a producer in, or be watched."""
         self.is_one_of_several = False
         """Some consumer reads other queues too."""
         self.has_deadlines = False
@@ -85,6 +88,8 @@ class Port:
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
         has_groups = any(peer.queue.profile.reads is not None for peer in self.peers)
         self._is_simple_send = not (may_delay or profile.capacity or self.watch or has_groups or profile.forward_to)
+        orders = profile.grouping is not Grouping.NONE or profile.dispatch is not Dispatch.LONGEST_WAITING
+        self.ack_matters = bool(orders or profile.max_in_flight is not None or profile.capacity or self.watch or self.is_pushed)
         moves = profile.dead_letters_lazily or profile.expires_lazily
         self.is_simple_receive = not (moves or profile.capacity or self.watch or self._is_flawed)
 
@@ -193,6 +198,7 @@ class Port:
 
     def subscribe(self, owner: Receiver, client: int, prefetch: int) -> Credit:
         """Be pushed messages from now on."""
+        self.is_pushed = self.ack_matters = True
         credit = self.queue.subscribe(client, prefetch)
         credit.owner = owner
         self.expect(credit)
@@ -214,7 +220,7 @@ class Port:
 
     def ack(self, delivery: Delivery) -> Cause:
         answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
-        if self.queue.waiting or self.blocked or self.watch is not None:
+        if self.ack_matters and (self.queue.waiting or self.blocked or self.watch is not None):
             self.after()
         return answer
 

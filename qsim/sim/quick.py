@@ -175,7 +175,6 @@ class QuickMember:
             else:
                 rows += _pack(now, number, self.client, delivery[2], self._index, _EFFECT, 0, -1)
             self._queue.ack(now, delivery)
-            port = self.port
-            if self._queue.waiting or port.blocked or port.watch is not None:
-                port.after()
+            if self.port.ack_matters:
+                self.port.after()
         self._ask()
