@@ -20,7 +20,7 @@ ALIKE = Struct("<qq16s")
 """A row whose end is known: time, message, and ``ending`` of the rest; a third quicker, where rows are alike."""
 FIELDS = ("time", "message", "client", "attempt", "queue", "kind", "cause", "other")
 FORMATS = ("<i8", "<i8", "<i4", "<i4", "<i2", "i1", "i1", "<i4")
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes that a journal collects before it hands them on."""
 
 NOBODY = -1

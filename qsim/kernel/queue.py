@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from qsim.kernel import deferral, dispatch, forwarding, session_lock
 from qsim.kernel.deadlines import FOREVER, Deadlines, Entry
 from qsim.kernel.deaths import goes_round, with_death
-from qsim.kernel.journal import ALIKE, NOBODY, ROW, Cause, Kind, Place, ending
+from qsim.kernel.journal import ALIKE, CHUNK, NOBODY, ROW, Cause, Kind, Place, ending
 from qsim.kernel.message import Credit, Delivery, Message, Subscribed
 from qsim.kernel.profile import (
     Capacity,
@@ -298,7 +298,7 @@ class Queue:
             self._push(message)
         rows = self._rows
         rows += _pack(now, number, -1, 0, self.index, _ACCEPTED, to, label)
-        if len(rows) > 1048576:
+        if len(rows) > CHUNK:
             self._journal.flush()
         if profile.capacity is not None:
             self._shed(now, message)
@@ -313,7 +313,7 @@ class Queue:
         self._push(message)
         rows = self._rows
         rows += _pack_alike(now, number, self._accepted)
-        if len(rows) > 1048576:
+        if len(rows) > CHUNK:
             self._journal.flush()
         return _NONE
 
