@@ -78,6 +78,7 @@ _BEFORE: dict[str, tuple[Any, str]] = dict(
 _QUORUM_BEFORE: dict[str, tuple[Any, str]] = dict(
     max_deliveries=(None, "RMQ-17: no delivery limit unless one is set, in 3.10"),
     counts_only_failures=(False, "RMQ-18: every return counts, up to 4.2"),
+    has_priorities=(False, "RMQ-31: quorum queues ignore priority before 4.0"),
 )
 
 RABBITMQ_CLASSIC = profile("rabbitmq-classic", **_CLASSIC)

@@ -129,6 +129,8 @@ class Profile:
     name: str
     order: Order = Order.FIFO
     levels: int = 1
+    has_priorities: bool = True
+    """Whether a queue can have levels at all (RMQ-31)."""
     lane_of: tuple[int, ...] | None = None
     """Which of ``levels`` lanes a message's level stands for; None: its own number."""
     returns_before_levels: bool = False

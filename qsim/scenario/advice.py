@@ -135,8 +135,8 @@ def _batch(said: Said, work: Work) -> None:
 
 def _prefetch(said: Said, work: Work) -> None:
     """A104."""
-    if work.consumer.push and _prefetched(work) == 0:
-        path = ("consumers", work.name, "push")
+    if resolve.pushed(work.consumer, work.profile) == 0:
+        path = ("consumers", work.name, *(("push",) if work.consumer.push else ()))
         said.say("A104", "unlimited prefetch: the first consumer takes all that waits", path,
                  "write prefetch: 1 for long work, 10 to 100 for short", of_key=True)  # fmt: skip
 
@@ -186,6 +186,9 @@ def _dead_letters(said: Said, scenario: model.Scenario, name: str) -> None:
                      ("queues", name, "dlq", "max_receives"), "write 3 or more")  # fmt: skip
         return
     everybody = {n: c for n, c in (scenario.consumers or {}).items() if name in resolve.sources(c)}
+    profile = resolve.profile_of(scenario.queues[name])
+    if profile.dlq is not None or profile.max_deliveries is not None:
+        return  # by another key; or dropped when it has been delivered too often
     readers = {n: c for n, c in everybody.items() if resolve.ack(c) != "on-receive"}  # who acks first never retries
     poisoned = [n for n, p in scenario.producers.items() if p.to == name and p.message and p.message.poison]
     failing = [n for n, c in readers.items() if c.failures and (c.failures.error or c.failures.crash)]

@@ -163,6 +163,9 @@ _BOTH: tuple[tuple[str, str, str, str], ...] = (
     ("producers.*", "rate", "trace", "recorded send times replace rate: not both"),
     ("producers.*", "rate", "clients", "clients send when they are answered, not at a rate: not both"),
     ("queues.*", "dlq", "broker.dead_letter_to", "dlq and broker.dead_letter_to both say where messages go"),
+    ("queues.*", "retention", "broker.ttl", "retention and broker.ttl are the same"),
+    ("consumers.*", "poll", "client.exclusive", "only who is pushed to can be alone"),
+    ("consumers.*", "poll", "client.priority", "only who is pushed to has a priority"),
     ("plots.*", "timeline", "y", "a figure has lease bars or curves, not both"),
     ("timeline.*.slow", "dependency", "consumer", "one event slows a dependency or a consumer, not both"),
 )
@@ -277,7 +280,7 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
     ("redis-*", "priorities", None),
     ("redis-*", "dlq.max_receives", None),
     ("redis-*", "fifo", "RED-20: deduplication is the application's"),
-    ("rabbitmq-classic", "dlq.max_receives", None),
+    ("rabbitmq-classic", "dlq.max_receives", "RMQ-19: a classic queue has no delivery limit, ever"),
     ("sqs-*", "priorities", _SEVERAL_QUEUES),
     ("azure-service-bus", "priorities", None),
     ("azure-service-bus", "max_in_flight", "ASB-5: no limit of what is locked"),
@@ -288,7 +291,9 @@ _CANNOT_QUEUE: tuple[tuple[str, str, str | None], ...] = (
     ("sqs-standard", "fifo", "SQS-5: deduplication and call limits are for FIFO queues"),
 )
 _CANNOT_CONSUMER: tuple[tuple[str, str, str | None], ...] = (
-    ("rabbitmq-*", "poll.wait", None),
+    ("rabbitmq-*", "poll.wait", "RMQ-6: basic.get does not wait; use push:, or poll: {every: 1s}"),
+    ("rabbitmq-*", "poll.visibility_timeout", None),
+    ("rabbitmq-*", "heartbeat", "RMQ-11: a delivery is held until it is settled: nothing to extend"),
     ("sqs-*", "push", "SQS-31: no server push; use poll:"),
     ("redis-*", "push", "RED-4, RED-7: clients ask, or block; use poll:"),
     ("activemq-classic", "poll", "AMQ-5: pushed; use push:"),
@@ -332,6 +337,8 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "ideal": ("fifo", "lifo", "priority"),
     "sqs-standard": ("best-effort",),
     "sqs-fifo": ("fifo",),
+    "rabbitmq-classic": ("fifo", "priority"),
+    "rabbitmq-quorum": ("fifo", "priority"),
     "redis-list": ("fifo",),
     "redis-stream": ("fifo",),
     "activemq-classic": ("fifo", "priority"),
@@ -408,7 +415,8 @@ def _order(said: Said, path: Path, queue: Any, profile: str | None) -> None:
 # --- what a later release brings -------------------------------------------------------------------------------------
 
 SUPPORTED = (
-    "ideal", "sqs-standard", "sqs-fifo", "redis-list", "redis-stream", "activemq-classic", "azure-service-bus",
+    "ideal", "sqs-standard", "sqs-fifo", "rabbitmq-classic", "rabbitmq-quorum", "redis-list", "redis-stream",
+    "activemq-classic", "azure-service-bus",
 )  # fmt: skip
 
 
@@ -445,6 +453,7 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "consumers.*.emits": _given,
     "consumers.*.autoscale": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
+    "consumers.*.client.channel": _given,
     "alerts.*.do": _given,
     "timeline.*.slow": _given,
     "timeline.*.restart": _given,

@@ -394,12 +394,16 @@ class BrokerKeys(Shape):
     dedup_scope: Literal["queue", "message-group"] | None = key("sqs-fifo: where a deduplication id counts")
     content_dedup: bool | None = key("sqs-fifo: the body is the deduplication id")
     throughput_limit: Literal["per-queue", "per-message-group"] | None = key("sqs-fifo: what the limits count for")
-    version: Annotated[str, _read(_version), WithJsonSchema({"enum": ["3.10", "4.x"]})] | None = key("rabbitmq-*")
-    single_active: bool | None = key("rabbitmq-*")
-    ttl: Duration | None = key("rabbitmq-*")
-    consumer_timeout: Duration | None = key("rabbitmq-*")
-    max_priority: Positive | None = key("rabbitmq-*")
-    dead_letter_to: Name | None = key("rabbitmq-*")
+    version: Annotated[str, _read(_version), WithJsonSchema({"enum": ["3.10", "4.x"]})] | None = key(
+        "rabbitmq-*: whose rules", shown="4.x"
+    )  # fmt: skip
+    single_active: bool | None = key("rabbitmq-*: one consumer is served, and when it goes the next", shown="false")
+    ttl: Duration | None = key("rabbitmq-*: then expired, at the head of the queue; as retention")
+    consumer_timeout: SomeTime | None = key(
+        "rabbitmq-*: how long a delivery may be held: then it is requeued, up to 4.2 (and on classic queues) with the channel"
+    )
+    max_priority: Positive | None = key("rabbitmq-*: the largest priority, from 0", shown="what priorities: needs")
+    dead_letter_to: Name | None = key("rabbitmq-*: a dlq that leaves the delivery limit as it is")
     reliable: bool | None = key("redis-list: what is popped stays in a processing list until it is acked")
     reaper: Reaper | None = key("redis-list: takes back what stays there too long")
     maxlen: Positive | None = key("redis-stream: entries that are kept; the oldest go, also pending ones")
@@ -666,8 +670,8 @@ class ClientKeys(Shape):
     """What only this broker's clients have."""
 
     ack_batch: AckBatch | None = key("sqs-*: acks in one call")
-    exclusive: bool | None = key("rabbitmq-*, activemq-classic")
-    priority: Count | None = key("rabbitmq-*, activemq-classic")
+    exclusive: bool | None = key("rabbitmq-*, activemq-classic: nobody else is pushed to")
+    priority: Count | None = key("rabbitmq-*, activemq-classic: the larger is pushed to first")
     channel: Text | None = key("rabbitmq-*")
     side: Literal["head", "tail"] | None = key("redis-list: tail takes the newest first")
     group: Text | None = key("redis-stream: consumers of one group compete, each group reads everything")

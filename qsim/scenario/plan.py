@@ -310,6 +310,8 @@ class ConsumerPlan:
     retry: Retry | None
     buffers: bool
     ack_batch: tuple[int, Nanos] | None = None
+    wishes: tuple[int, bool] | tuple[()] = ()
+    """Of who is pushed to: priority, and whether alone."""
     recovery: Recovery | None = None
     jms: JmsClient | None = None
 

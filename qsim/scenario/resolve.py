@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
-from qsim.brokers import AZURE_SERVICE_BUS, PROFILES
+from qsim.brokers import AZURE_SERVICE_BUS, PROFILES, VERSIONS
 from qsim.brokers.activemq import REDELIVERY
 from qsim.brokers.servicebus import DETECTION_WINDOW, dead_letter_queue_of
 from qsim.kernel.client import AckMode, Redelivery
@@ -137,11 +137,17 @@ def value_of(value: Any, dimension: str) -> Any:
 
 def profile_of(queue: model.Queue) -> Profile:
     """The profile with the queue's own settings; one that is not built yet stands in as ideal."""
-    base = PROFILES.get(queue.profile, PROFILES["ideal"])
+    base = base_of(queue)
     changes = {name: value for name, value in _settings(queue, base).items() if value is not None}
     if "visibility_timeout" in queue.model_fields_set:
         changes["visibility_timeout"] = queue.visibility_timeout
     return replace(base, **changes)
+
+
+def base_of(queue: model.Queue) -> Profile:
+    """The profile before the queue's own settings, of the version that the queue asks for."""
+    version = queue.broker.version if queue.broker else None
+    return VERSIONS.get(queue.profile, {}).get(version or "", PROFILES.get(queue.profile, PROFILES["ideal"]))
 
 
 def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
@@ -160,17 +166,23 @@ def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
         **_redis(queue.broker or model.BrokerKeys()),
         **_activemq(queue.broker or model.BrokerKeys()),
         **_service_bus(queue.broker or model.BrokerKeys()),
+        **_rabbitmq(queue, base),
     }
 
 
 def _has_priorities(queue: model.Queue, base: Profile) -> bool:
-    """Where a broker has levels of its own, they count only if they are enabled (AMQ-23)."""
+    """Where a broker has levels of its own, they count only if they are enabled (AMQ-23); some have none (RMQ-31)."""
+    if not base.has_priorities:
+        return False
     return bool(queue.priorities) if base.levels == 1 else bool(queue.broker and queue.broker.prioritized)
 
 
 def _capacity(limit: model.Limit, base: Profile) -> Capacity:
-    counts_ready = bool(base.capacity and base.capacity.counts_ready_only)
-    return Capacity(limit.messages, limit.bytes, word(Overflow, limit.when_full), counts_ready)
+    """What a broker drops by itself it dead-letters where it can (RMQ-28)."""
+    when_full = word(Overflow, limit.when_full)
+    if when_full is Overflow.DROP_OLDEST and base.limit.when_full is Overflow.DEAD_LETTER:
+        when_full = Overflow.DEAD_LETTER
+    return replace(base.limit, messages=limit.messages, bytes=limit.bytes, when_full=when_full)
 
 
 def _stale(words: str | list[str]) -> tuple[Stale, Stale]:
@@ -203,6 +215,23 @@ def _redis(keys: model.BrokerKeys) -> dict[str, Any]:
         "returns_to": _optional(keys.reaper and keys.reaper.to, partial(word, ReturnsTo)),
         "maxlen": keys.maxlen,
     }
+
+
+def _rabbitmq(queue: model.Queue, base: Profile) -> dict[str, Any]:
+    """``max_receives`` of a quorum queue is its delivery limit + 1, as the profile's own (RMQ-17)."""
+    keys = queue.broker or model.BrokerKeys()
+    # RMQ-11: without a timeout of its own version, the timeout is that of 4.2.
+    closes = base.lease_closes_channel or base.visibility_timeout is None
+    given: dict[str, Any] = {
+        "single_active": keys.single_active,
+        "visibility_timeout": keys.consumer_timeout,
+        "lease_closes_channel": closes if keys.consumer_timeout is not None else None,
+    }
+    if keys.ttl is not None:
+        given["retention"] = keys.ttl
+    if keys.dead_letter_to is not None:
+        given["dlq"] = DeadLetter(keys.dead_letter_to, None)
+    return given
 
 
 def _activemq(keys: model.BrokerKeys) -> dict[str, Any]:
@@ -449,6 +478,7 @@ class Resolver:
             retry=_optional(consumer.retry, retry),
             buffers=buffers(asks),
             ack_batch=_optional(client(consumer).ack_batch, lambda b: (b.size, b.wait)),
+            wishes=() if push is None or profile.client_redelivers else wishes(client(consumer)),
             recovery=recovery(consumer, profile),
             jms=jms(client(consumer), profile) if profile.client_redelivers else None,
         )
@@ -491,10 +521,16 @@ GUARANTEES = {"at-most-once": "on-receive", "at-least-once": "after-success", "e
 
 def pushed(consumer: model.Consumer, profile: Profile) -> int | None:
     """The prefetch of who is pushed to: who says so, and whose broker does nothing else.  None: it polls."""
-    if consumer.push is None and (profile.pull or consumer.poll is not None):
+    if consumer.push is None and (consumer.poll is not None or (profile.pull and not profile.pushes)):
         return None
     prefetch = (consumer.push or model.Push()).prefetch
     return profile.prefetch if prefetch is None else prefetch
+
+
+def wishes(keys: model.ClientKeys) -> tuple[int, bool] | tuple[()]:
+    """What a subscription states beside its prefetch (RMQ-7, RMQ-8)."""
+    stated = keys.priority or 0, bool(keys.exclusive)
+    return stated if any(stated) else ()
 
 
 def jms(keys: model.ClientKeys, profile: Profile) -> plan.JmsClient:

@@ -19,6 +19,7 @@ from qsim.scenario.problems import Problem, did_you_mean
 from qsim.scenario.resolve import (
     PREDICATES,
     ack,
+    base_of,
     client,
     groups_of,
     is_reference,
@@ -199,6 +200,7 @@ def _queue(context: Context, path: Path, queue: model.Queue) -> None:
         _activemq(context, path, queue)
     if profile_of(queue).numbers_messages:
         _service_bus(context, path, name, queue)
+    _rabbitmq(context, path, queue)
     _limits(context, path, context.sqs(name), _QUEUE_LIMITS, queue)
 
 
@@ -207,6 +209,26 @@ _NOT_PUSHED = {
     "duplicate_delivery": "AMQ-19: a message goes out again when its consumer has gone",
     "empty_receive": "AMQ-5: nobody asks",
 }
+
+
+MOST_PRIORITY = {"rabbitmq-classic": (255, "RMQ-30"), "rabbitmq-quorum": (31, "RMQ-31")}
+
+
+def _rabbitmq(context: Context, path: Path, queue: model.Queue) -> None:
+    """Priorities are numbers from 0 to the largest, which a queue can have."""
+    most, rule = MOST_PRIORITY.get(queue.profile, (None, ""))
+    if most is None:
+        return
+    own = queue.broker.max_priority if queue.broker else None
+    if own is not None and own > most:
+        context.say("Q031", f"max_priority {own} is above the limit of {most} ({rule})", (*path, "broker", "max_priority"))
+    top = most if own is None else min(own, most)
+    if len(queue.priorities or ()) > top + 1:
+        message = f"{len(queue.priorities or ())} priorities are above the limit of {top + 1}, 0 to {top} ({rule})"
+        context.say("Q031", message, (*path, "priorities"))
+    if queue.order == "priority" and not base_of(queue).has_priorities:
+        message = f"profile {queue.profile} of version 3.10 cannot have order priority"
+        context.say("Q025", message, (*path, "order"), "RMQ-31: quorum queues ignore priority before 4.0")
 
 
 def _activemq(context: Context, path: Path, queue: model.Queue) -> None:
@@ -398,9 +420,11 @@ def _group(context: Context, path: Path, consumer: model.Consumer) -> None:
 def _endless_poll(context: Context, path: Path, consumer: model.Consumer, profile: Profile | None) -> None:
     poll = consumer.poll
     spans = profile is not None and profile.max_wait is not None and len(sources(consumer)) > 1
-    if poll and poll.wait == 0 and poll.every is None and not spans:
-        context.say("Q022", "wait: 0 without every: would poll for ever at one instant", (*path, "poll", "wait"),
-                    "add every: 1s, or wait longer")  # fmt: skip
+    never_waits = profile is not None and profile.default_wait == 0
+    if poll and poll.every is None and not spans and (poll.wait == 0 or (poll.wait is None and never_waits)):
+        where = (*path, "poll") if poll.wait is None else (*path, "poll", "wait")
+        context.say("Q022", "wait: 0 without every: would poll for ever at one instant", where,
+                    "add every: 1s" if never_waits else "add every: 1s, or wait longer")  # fmt: skip
 
 
 def _guarantee(context: Context, path: Path, consumer: model.Consumer) -> None:
@@ -428,10 +452,11 @@ def _endless_work(context: Context, path: Path, consumer: model.Consumer) -> Non
     if consumer.service != 0 or failures.on_error != "nack" or waits:
         return
     for queue in sources(consumer):
-        dlq = context.profiles[queue].dlq if queue in context.profiles else None
+        limits = [p.max_deliveries for name, p in context.profiles.items() if name == queue]
+        limits += [p.dlq.max_receives for name, p in context.profiles.items() if name == queue and p.dlq]
         fails = failures.error == 1 or any(p.to == queue and p.message and p.message.poison
                                            for p in context.scenario.producers.values())  # fmt: skip
-        if fails and not (dlq and dlq.max_receives):
+        if fails and not any(limits):
             message = "service 0 and on_error: nack without retry: would fail for ever at one instant"
             context.say("Q023", message, (*path, "service"), "let the work take time, or add retry:")
 

@@ -14,7 +14,7 @@ from copy import deepcopy
 from fractions import Fraction
 from typing import Any
 
-from qsim.brokers import RULES
+from qsim.brokers import RULES, VERSIONS
 from qsim.kernel.profile import Profile
 from qsim.scenario import meaning, model, resolve, shape
 from qsim.scenario.load import Loaded
@@ -86,12 +86,15 @@ class _Filled:
         profile = self.profiles[str(path[1])]
         self.put((*path, "profile"), "ideal", "format default")
         for key, field, write, *after in _QUEUE:
-            if meaning.can_have(profile.name, key):
+            is_said = key == "retention" and value_at(self.data, (*path, "broker", "ttl")) is not None
+            if meaning.can_have(profile.name, key) and not is_said:
                 self.put((*path, key), write(getattr(profile, field)), self.origin(profile, field), *after)
         if profile.numbers_messages:
             self._service_bus(path, profile)
         elif profile.needs_group:
             self._fifo(path, profile)
+        if profile.name in VERSIONS:
+            self._rabbitmq(path, profile)
         if profile.dedup_window is None:
             self.note(path, f"deduplication ids are remembered for ever   {self.origin(profile, 'dedup_window')}")
 
@@ -99,6 +102,19 @@ class _Filled:
         self.put((*path, "broker"), {}, "", "profile")
         for key, rule in (("sessions", "ASB-20"), ("duplicate_detection", "ASB-2"), ("dead_letter_on_expiry", "ASB-16")):
             self.put((*path, "broker", key), False, f"profile {profile.name}, {rule}", "profile")
+
+    def _rabbitmq(self, path: Path, profile: Profile) -> None:
+        """The broker's own keys, and its own number of what ``max_receives`` says."""
+        self.put((*path, "broker"), {}, "", "profile")
+        self.put((*path, "broker", "version"), "4.x", f"profile {profile.name}", "profile")
+        timeout = _time(profile.visibility_timeout)
+        self.put((*path, "broker", "consumer_timeout"), timeout, self.origin(profile, "visibility_timeout"), *_VERSION)
+        if profile.max_deliveries is not None:
+            limit = profile.max_deliveries
+            if profile.dlq is not None and value_at(self.data, (*path, "dlq")) is not None:
+                self.put((*path, "dlq", "max_receives"), limit, self.origin(profile, "max_deliveries"), *_VERSION)
+                limit = profile.dlq.max_receives or limit
+            self.note(path, f"x-delivery-limit: {limit - 1}   {self.origin(profile, 'max_deliveries')}")
 
     def _fifo(self, path: Path, profile: Profile) -> None:
         for section in ("fifo", "broker"):
@@ -270,6 +286,9 @@ def _word(value: Any) -> str:
 
 _READS = ("from", "push", "profile")
 """What decides how a consumer asks."""
+
+_VERSION = ("profile", "broker", "dlq")
+"""What decides the values that depend on a broker's version."""
 
 _QUEUE: tuple[tuple[Any, ...], ...] = (
     ("order", "order", _word, "profile", "priorities"),

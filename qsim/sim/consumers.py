@@ -90,6 +90,13 @@ class Crew:
         return since is not None and (self.plan.remember is None or now - since < self.plan.remember)
 
 
+def hang_up(world: World, crews: list[Crew]) -> None:
+    """Tell the processes whose channel the broker has closed."""
+    while world.broker.closed:
+        client = world.broker.closed.pop(0)
+        crews[client >> PROCESS_BITS].members[client & (1 << PROCESS_BITS) - 1].hang_up()
+
+
 def _member(world: World, crew: Crew, number: int) -> Member:
     return Member(crew, number)
 
@@ -178,6 +185,22 @@ class Member:
         self.world.broker.forget_client(now, self.client)
         for port in self.world.ports:
             port.after(at_once=False)  # others may die at this instant too
+
+    def hang_up(self) -> None:
+        """The broker has closed this process's channel, and has everything back.  The work on it ends, but not that
+        of the desk whose call it was; and the process comes again at once."""
+        active = self.world.env.active_process
+        for desk in self.desks:
+            if desk.number is not None and desk.process is not active:
+                self.write(Kind.INTERRUPTED, desk.number, desk.turn, desk.queue, Cause.CLOSED)
+                desk.stop(is_own=False)
+        self.buffer.clear()
+        self.credits.clear()
+        if self.acks is not None:
+            self.acks.waiting.clear()
+        for port in self.world.ports:
+            port.after(at_once=False)
+        self._subscribe_anew()
 
     def _come_back(self, now: Nanos) -> Nanos:
         if now < self._back_at:
@@ -287,6 +310,7 @@ class Member:
             return self._asleep_until
         if self._asleep_until >= 0:
             self._asleep_until = -1
+            self._subscribe_anew()
             self.fetch()
         return 1 << 62
 
@@ -368,7 +392,11 @@ class Member:
         prefetch = self.crew.plan.prefetch
         if prefetch is not None and self.is_alive and not (self.credits or self.is_paused or self.is_leaving):
             for port in self.crew.ports:
-                self.credits.append(port.subscribe(self, self.client, prefetch))
+                credit = port.subscribe(self, self.client, prefetch, *self.crew.plan.wishes)
+                if credit.refused:
+                    self._sleep(SECOND)
+                else:
+                    self.credits.append(credit)
 
     # --- rows -----------------------------------------------------------------------------------------------------------
 

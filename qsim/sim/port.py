@@ -15,7 +15,7 @@ from simpy.core import Environment
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
-from qsim.kernel.profile import Dispatch, Grouping
+from qsim.kernel.profile import Dispatch, Grouping, Stale
 from qsim.kernel.queue import Queue
 from qsim.scenario.plan import ConsumerPlan, Imperfections
 from qsim.sim.alarm import Alarm, Reminder
@@ -57,6 +57,10 @@ class Port:
         self.flaws = flaws
         self.peers: list[Port] = []
         """Ports of queues into which a call here may move a message (the dead-letter queue, a stream's further groups)."""
+        self.closed: list[int] = []
+        """Clients whose channel the broker has closed, in any queue."""
+        self.hang_up: Callable[[], None] | None = None
+        """Tell them."""
         self.watch: Callable[[], None] | None = None
         self.is_pushed = self.ack_matters = False
         """Somebody has subscribed; an ack may let a message out, a producer in, or be watched."""
@@ -76,7 +80,7 @@ class Port:
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
         self._last_token: Nanos = 0
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
-        self.may_refuse = self.is_throttled = self._is_simple_send = self.is_simple_receive = False
+        self.may_refuse = self.may_close = self.is_throttled = self._is_simple_send = self.is_simple_receive = False
         self.look_at_profile()
 
     def look_at_profile(self) -> None:
@@ -85,12 +89,14 @@ class Port:
         profile = self.queue.profile
         self.is_throttled = profile.throttle is not None
         self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
+        self.may_close = profile.lease_closes_channel or Stale.CLOSES_CHANNEL in profile.stale_ack
+        strikes = profile.expires_at_head and (profile.retention is not None or self.has_deadlines)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
         has_groups = any(peer.queue.profile.reads is not None for peer in self.peers)
         self._is_simple_send = not (may_delay or profile.capacity or self.watch or has_groups or profile.forward_to)
         orders = profile.grouping is not Grouping.NONE or profile.dispatch is not Dispatch.LONGEST_WAITING
         self.ack_matters = bool(orders or profile.max_in_flight is not None or profile.capacity or self.watch or self.is_pushed)
-        moves = profile.dead_letters_lazily or profile.expires_lazily
+        moves = profile.dead_letters_lazily or profile.expires_lazily or strikes
         self.is_simple_receive = not (moves or profile.capacity or self.watch or self._is_flawed)
 
     # --- producers --------------------------------------------------------------------------------------------------
@@ -196,17 +202,24 @@ class Port:
         if self.queue.visible:
             self._arm_turn()
 
-    def subscribe(self, owner: Receiver, client: int, prefetch: int) -> Credit:
-        """Be pushed messages from now on."""
+    def subscribe(
+        self, owner: Receiver, client: int, prefetch: int, priority: int = 0, is_exclusive: bool = False
+    ) -> Credit:
+        """Be pushed messages from now on; unless the credit is ``refused``: that is a row."""
         self.is_pushed = self.ack_matters = True
-        credit = self.queue.subscribe(client, prefetch)
+        credit = self.queue.subscribe(client, prefetch, priority, exclusive=is_exclusive)
+        if credit.refused:
+            self.queue.refuse_receive(self.now, client, credit.refused)
+            return credit
         credit.owner = owner
         self.expect(credit)
         return credit
 
     def cancel(self, credit: Credit) -> None:
-        """Wait no more, be pushed no more."""
+        """Wait no more, be pushed no more; somebody else may be next."""
         self.queue.cancel(credit)
+        if self.queue.profile.single_active and self.queue.waiting and self.queue.visible:
+            self._arm_turn()
 
     def delete_token(self, client: int, batch: Nanos) -> Nanos:
         """From when on a delete may be called; its token is spoken for.  Deletes of one client at one instant of what
@@ -220,7 +233,8 @@ class Port:
 
     def ack(self, delivery: Delivery) -> Cause:
         answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
-        if self.ack_matters and (self.queue.waiting or self.blocked or self.watch is not None):
+        lets_out = self.ack_matters and (self.queue.waiting or self.blocked or self.watch is not None)
+        if lets_out or (answer and self.may_close):
             self.after()
         return answer
 
@@ -255,6 +269,8 @@ class Port:
     def after(self, at_once: bool = True) -> None:
         """After a call that may have moved messages: everybody concerned gets their turn.  Who has more to do at this
         instant, and has not armed it, says that nobody is to be served at once."""
+        if self.may_close and self.closed and self.hang_up is not None:
+            self.hang_up()
         self._look(at_once)
         for peer in self.peers:
             peer._look(at_once)
@@ -424,6 +440,8 @@ def ports_of(env: Environment, broker: Broker, slots: Slots, luck: Luck, flaws: 
     """A port for each queue; its peers are the dead-letter queues behind it."""
     queues = list(broker.queues.values())
     ports = [Port(env, queue, slots, luck, flaw) for queue, flaw in zip(queues, flaws, strict=True)]
+    for port in ports:
+        port.closed = broker.closed
     find_peers(ports, broker)
     return ports
 

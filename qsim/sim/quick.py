@@ -12,6 +12,7 @@ from typing import Any
 
 from qsim.kernel.journal import ALIKE, ROW, Kind, ending
 from qsim.kernel.message import Credit, Delivery
+from qsim.kernel.profile import Stale
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
@@ -60,6 +61,9 @@ def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
     flaws = queue.imperfections
     is_limited = queue.profile.throttle is not None or queue.profile.in_flight_is_error
     # A lost reply may bring a second copy of a message: its starts are not the broker's count.
+    may_lose = queue.profile.visibility_timeout is not None or bool(flaws.duplicate_delivery)
+    if may_lose and (queue.profile.lease_closes_channel or Stale.CLOSES_CHANNEL in queue.profile.stale_ack):
+        return True  # a late ack takes its whole process's channel
     return is_limited or bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply)
 
 

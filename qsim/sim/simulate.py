@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop
 
 from simpy.core import Environment
@@ -21,7 +22,7 @@ from qsim.kernel.journal import ROW, Journal, Kind
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
-from qsim.sim.consumers import PROCESS_BITS, Crew
+from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
 from qsim.sim.draws import Draws
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
@@ -194,6 +195,8 @@ def _cast(world: World, budget: list[int] | None, quick: bool) -> Cast:
     quick_ones = [QuickMember if quick and is_untouched(plan, entry) else None for entry in plan.consumers]
     crews = [Crew(world, entry, make) for entry, make in zip(plan.consumers, quick_ones, strict=True)]
     cast = Cast(world, crews, makers)
+    for port in world.ports:
+        port.hang_up = partial(hang_up, world, crews)
     appoint_reapers(world)
     for index, entry in enumerate(plan.timeline):
         world.env.process(control(cast, index, entry))

@@ -44,9 +44,7 @@ def test_an_example_of_a_later_release_is_refused_for_that_alone(name):
     assert set(codes((EXAMPLES / f"{name}.yaml").read_text())) == {"Q040"}
 
 
-@pytest.mark.parametrize(
-    ("name", "variant"), [("poison-pill", "requeue-at-head"), ("backlog-growth", "slow-producers")]
-)
+@pytest.mark.parametrize(("name", "variant"), [("backlog-growth", "slow-producers")])
 def test_a_variant_of_a_later_release_is_listed_and_refused_when_chosen(name, variant):
     assert variant in read(name).variants
     with pytest.raises(ScenarioError, match="Q040"):
