@@ -16,7 +16,7 @@ from typing import Any
 import pika
 from pika import exceptions
 
-from qsim.record.session import Driver, Got, Json, NotRecorded, Result, Session
+from qsim.record.session import Driver, Got, Json, Result, Session
 
 ARGUMENTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ttl": ("x-message-ttl", lambda seconds: int(seconds * 1000)),
@@ -141,7 +141,13 @@ def subscribe(
 
 def cancel(session: Session, actor: str, queue: str) -> None:
     client: Client = session.actor(actor)
+    _collect(client)
     client.channel.basic_cancel(client.tags.pop(queue))
+
+
+def _collect(client: Client) -> None:
+    """What has come and was not looked at, pika would give back by itself when it cancels: a nack that nobody asked for."""
+    client.connection.process_data_events(time_limit=0)
 
 
 def receive(
@@ -238,14 +244,15 @@ def crash(session: Session, actor: str) -> None:
 def close(session: Session, actor: str) -> None:
     client: Client | None = session.actors.pop(actor, None)
     if client is not None:
+        _collect(client)
         client.connection.close()
 
 
 def close_channel(session: Session, actor: str) -> None:
     """And a new one on the same connection."""
     client: Client = session.actor(actor)
-    if client.channel.is_open:
-        client.channel.close()
+    _collect(client)
+    client.channel.close()
     client.channel, client.confirms, client.buffer, client.tags = client.connection.channel(), False, [], {}
 
 
@@ -270,8 +277,6 @@ def code(error: Exception) -> str:
         return "NO_ROUTE"
     if isinstance(error, exceptions.ChannelClosedByBroker):
         return f"{error.reply_code} {error.reply_text.split(' - ')[0]}"
-    if isinstance(error, KeyError):
-        raise NotRecorded(f"there is no {error.args[0]!r}")
     return type(error).__name__
 
 

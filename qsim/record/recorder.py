@@ -13,7 +13,7 @@ from inspect import signature
 from time import monotonic, sleep
 from typing import Any
 
-from qsim.record.session import OK, Driver, Got, Json, NotRecorded, Result, Session
+from qsim.record.session import OK, Driver, Got, Json, NotDelivered, NotRecorded, Result, Session
 
 LEAD = 0.05
 """Seconds from the set-up to the first step."""
@@ -56,6 +56,8 @@ class Recorder:
             return self._perform(actor, op, args)
         except NotRecorded:
             raise
+        except NotDelivered as error:
+            return {"error": type(error).__name__}
         except Exception as error:
             return {"error": self.driver.code(error)}
 

@@ -21,6 +21,10 @@ class NotRecorded(Exception):
     """The steps ask for what a driver does not have; the text names it."""
 
 
+class NotDelivered(Exception):
+    """The steps settle what this broker did not deliver: it is a result, for the broker is another one."""
+
+
 class Got(NamedTuple):
     """One delivery as a client sees it: ``token`` is what settles it, ``tells`` what a result says of it."""
 
@@ -69,7 +73,7 @@ class Session:
 
     def token(self, handle: str) -> Any:
         if handle not in self.tokens:
-            raise NotRecorded(f"no delivery has the handle {handle!r}")
+            raise NotDelivered(handle)
         return self.tokens[handle]
 
     def close(self) -> None:

@@ -1,0 +1,130 @@
+"""RabbitMQ: random sequences on classic and quorum queues, each answer compared.
+
+Two are pushed to, a third pulls; nothing ends by itself, so no sequence has to wait.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from qsim.trace.rabbitmq import RABBITMQ
+from qsim.units import SECOND
+from tests.live.sequences import Target
+
+PUSHED = ("c1", "c2")
+TENTH = SECOND // 10
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def classic(draw):
+    more = [{}, {"max_length": draw.randint(2, 4), "overflow": draw.choice(OVERFLOWS)}, {"max_priority": 3}]
+    settings = {"type": "classic", **draw.choice(more), **_dlq(draw)}
+    return {"profile": "rabbitmq-classic", "queues": {"q": settings, "dlq": {}}}
+
+
+def quorum(draw):
+    limit = {"delivery_limit": draw.randint(0, 2)} if draw.random() < 0.6 else {}
+    settings = {"type": "quorum", **limit, **_dlq(draw)}
+    return {"profile": "rabbitmq-quorum", "queues": {"q": settings, "dlq": {}}}
+
+
+OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
+
+
+def _dlq(draw):
+    return {"dlq": "dlq"} if draw.random() < 0.7 else {}
+
+
+# --- moves ----------------------------------------------------------------------------------------------------------
+
+
+def begin(play):
+    for actor in PUSHED:
+        _subscribe(play, actor)
+
+
+def _subscribe(play, actor):
+    if not play.chance(0.2):
+        play.do(actor, "subscribe", queue="q", prefetch=play.draw.randint(1, 4))
+
+
+def send(play):
+    priority = play.draw.randint(0, 4) if "max_priority" in play.config["queues"]["q"] else None
+    play.do("producer", "send", queue="q", bodies=[play.body() for _ in range(play.draw.choice((1, 1, 2)))], priority=priority)
+
+
+def see(play):
+    play.do(play.draw.choice(PUSHED), "receive")
+
+
+def pull(play):
+    queue = play.draw.choice(("q", "q", "q", "dlq"))
+    play.do("c3", "receive", queue=queue, pull=True, max=play.draw.choice((1, 1, 2)))
+
+
+def ack(play):
+    _settle(play, "ack", {"multiple": play.chance(0.2) or None})
+
+
+def nack(play):
+    _settle(play, "nack", {"requeue": play.chance(0.7), "multiple": play.chance(0.2) or None})
+
+
+def reject(play):
+    _settle(play, "reject", {"requeue": play.chance(0.6)})
+
+
+def _settle(play, op, args):
+    actor = play.actor()
+    if handle := play.held(actor):
+        play.do(actor, op, handle=handle, **args)
+
+
+def ack_twice(play):
+    """Its channel is closed; the actor comes back on a new connection."""
+    actor = play.actor()
+    if handle := play.held(actor):
+        play.do(actor, "ack", handle=handle)
+        play.do(actor, "ack", handle=handle)
+        _come_back(play, actor, "crash")
+
+
+def crash(play):
+    _come_back(play, play.actor(), "crash")
+
+
+def close_channel(play):
+    _come_back(play, play.actor(), "close_channel")
+
+
+def _come_back(play, actor, op):
+    """What was given before is not looked at any more: a new channel counts its tags anew."""
+    play.do(actor, op)
+    play.given = [each for each in play.given if each[1] != actor]
+    if actor in PUSHED:
+        _subscribe(play, actor)
+
+
+def purge(play):
+    play.do("admin", "purge", queue="q")
+
+
+def depth(play):
+    play.do("admin", "depth", queue=play.draw.choice(("q", "q", "dlq")))
+
+
+MOVES = {
+    send: 6, see: 6, pull: 2, ack: 4, nack: 4, reject: 1.5, ack_twice: 0.3, crash: 0.5, close_channel: 0.5, purge: 0.2,
+    depth: 2,
+}  # fmt: skip
+TAKES = {"receive": 4 * TENTH, "crash": 3 * TENTH, "close_channel": 2 * TENTH}
+TARGETS = [
+    Target("rabbitmq-classic", "rabbitmq", "rabbitmq-classic", RABBITMQ, classic, MOVES, begin, depth, TAKES, False),
+    Target("rabbitmq-quorum", "rabbitmq", "rabbitmq-quorum", RABBITMQ, quorum, MOVES, begin, depth, TAKES, False),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_it_answers_as_the_broker_does(target, meet):
+    meet(target)
