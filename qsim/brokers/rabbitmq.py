@@ -51,6 +51,7 @@ _BOTH: dict[str, tuple[Any, str]] = dict(
 _CLASSIC = _BOTH | dict(
     visibility_timeout=(None, "RMQ-11: no timeout of a delivery since 4.3"),
     returns_to=(ReturnsTo.PLACE, "RMQ-12: back to its original position"),
+    full_stay_in_line=(True, "RMQ-7: as recorded of 3.10.8, who is full keeps his turn until he is asked"),
     max_deliveries=(None, "RMQ-19: no delivery limit ever"),
     limit=(Capacity(when_full=Overflow.DEAD_LETTER, counts_ready_only=True), "RMQ-27: ready messages only"),
 )

@@ -91,6 +91,7 @@ class Credit:
     priority = 0
     is_settled_at_once = False
     is_exclusive = False
+    has_left = False
     refused = Cause.NONE
     """What only a ``Subscribed`` says of itself."""
 
@@ -113,8 +114,8 @@ class Credit:
 
 class Subscribed(Credit):
     """A consumer that is pushed to.  ``priority``: the larger is served first (RMQ-7); ``is_settled_at_once``: what
-    it is handed is acked by that (RMQ-9); ``is_exclusive``: nobody else may subscribe (RMQ-8); ``refused``: why it
-    is none."""
+    it is handed is acked by that (RMQ-9); ``is_exclusive``: nobody else may subscribe (RMQ-8); ``has_left``: it was
+    its turn, and it had no credit; ``refused``: why it is none."""
 
     def __init__(self, arm: int, client: int, limit: int, priority: int, settles: bool, exclusive: bool) -> None:
         super().__init__(arm, client, limit, None, None, is_pushed=True)

@@ -210,6 +210,8 @@ class Profile:
     """A consumer that says nothing is pushed to, instead of asking."""
     single_active: bool = False
     """Of all subscribed consumers the first is served; when it goes, the next (RMQ-8)."""
+    full_stay_in_line: bool = False
+    """Who has run out of credit leaves the line when it is his turn, not before (RMQ-7)."""
     purges_ready_only: bool = False
     max_size: int | None = None
     max_batch_size: int | None = None

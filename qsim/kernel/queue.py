@@ -154,6 +154,7 @@ class Queue:
         if self._forwards:
             self.send = self._send_and_pass_on
         own = profile.dlq.max_receives if profile.dlq is not None else None
+        self._full_stay = profile.full_stay_in_line
         self._most = profile.max_deliveries if own is None else own
         self._comes_back_to = _ways_back(profile, self._most is not None)
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
@@ -344,7 +345,7 @@ class Queue:
             message.expires = max(since + ttl, message.entered)  # a move may come after the end
             if self.profile.expires_at_head:
                 self._begin_to_strike_heads()
-                if message.expires == message.entered and any(credit.arm for credit in self.waiting):
+                if message.expires == message.entered and any(credit.arm and credit.left for credit in self.waiting):
                     message.expires += 1  # RMQ-26: unless a consumer can take it in this very instant
             if not self._expires_lazily:
                 self._show_expiry(message, message.expires)
@@ -637,6 +638,13 @@ class Queue:
         if not waiting or not self.visible:
             return None
         credit = waiting[0]
+        while not credit.left or not credit.arm:
+            waiting.popleft()
+            if credit.arm:
+                credit.has_left = True
+            if not waiting:
+                return None
+            credit = waiting[0]
         limit = 1 if credit.is_pushed else credit.limit
         deliveries = self.hand_out(now, credit.client, limit, credit.timeout, credit, choice)
         if not deliveries:
@@ -653,12 +661,13 @@ class Queue:
             self._close(credit)
             return
         credit.left -= 1
-        if credit.left:
+        if credit.left or self._full_stay:
             self._line_up(credit)  # RMQ-7: who was served goes to the end of the ring
 
     def _renew(self, credit: Credit) -> None:
         credit.left += 1
-        if credit.left == 1 and credit.arm:
+        if credit.left == 1 and credit.arm and (credit.has_left or not self._full_stay):
+            credit.has_left = False
             self._line_up(credit)  # RMQ-7: who had run out re-enters at its end
 
     def end_waits(self, now: Nanos) -> list[Credit]:

@@ -418,6 +418,8 @@ class Groups:
         """A message that was popped is out no more, whatever becomes of it."""
         group = self._groups[message.group]
         group.out -= 1
+        if not group.out:
+            self._now_serving = None  # a used-up one is not served: the first of the free groups is next again
         self._show_head(message.group, group)
 
     def forget(self, message: Message) -> None:

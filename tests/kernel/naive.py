@@ -59,6 +59,7 @@ class Wish:
     is_open: bool = True
     priority: int = 0
     settles: bool = False
+    has_left: bool = False
 
 
 @dataclass(eq=False)
@@ -222,6 +223,9 @@ class Naive:
             if not line.ring or not before:
                 return moved
             wish = line.ring[0]
+            if not wish.left:
+                line.ring.pop(0).has_left = True
+                continue
             got = self.hand_out(now, line, wish.client, 1 if wish.is_pushed else wish.limit, wish.timeout, wish)
             moved = moved or bool(got) or len(line.at(READY)) != before
             if not got:
@@ -230,7 +234,7 @@ class Naive:
             self.made.append((wish, got))
             if wish.is_pushed:
                 wish.left -= 1
-                if wish.left:
+                if wish.left or line.profile.full_stay_in_line:
                     line.line_up(wish)
                 for item, receipt, _ in got if wish.settles else ():
                     self.ack(now, item, receipt, wish.client)
@@ -298,7 +302,7 @@ class Naive:
         if limits:
             item.by_ttl = ttl is not None and ttl == min(limits) and ttl != retention
             item.deadline = max(since + min(limits), now)
-            is_awaited = any(wish.is_open for wish in item.queue.ring)
+            is_awaited = any(wish.is_open and wish.left for wish in item.queue.ring)
             if item.queue.profile.expires_at_head and item.deadline == now and is_awaited:
                 item.deadline += 1
             item.expires = None if item.queue.profile.expires_lazily else (item.deadline, item.rank)
@@ -414,7 +418,6 @@ class Naive:
             item = self.first_of_groups(line, serving) if line.has_groups else next(iter(line.in_order()), None)
             if item is None:
                 break
-            serving = item.group
             most = self.most(line) if profile.dead_letters_lazily else None
             if most is not None and item.receives - item.carried >= most:
                 self.dead_letter(now, item, "MAX_RECEIVES")
@@ -424,6 +427,7 @@ class Naive:
                 continue
             item.place = LEASED
             picked.append(item)
+            serving = item.group
         return picked
 
     def first_of_groups(self, line: Line, serving: object) -> Item | None:
@@ -579,7 +583,9 @@ class Naive:
         wish, item.pushed_by, item.client, item.ends = item.pushed_by, None, None, None
         if wish is not None:
             wish.left += 1
-            if wish.left == 1 and wish.is_open:
+            stayed = item.queue.profile.full_stay_in_line and not wish.has_left
+            if wish.left == 1 and wish.is_open and not stayed:
+                wish.has_left = False
                 item.queue.line_up(wish)
 
     def end(self, item: Item) -> None:

@@ -125,6 +125,14 @@ def test_a_fifo_receive_of_several_passes_over_the_used_up_ones_in_the_middle_of
     assert visible(broker, "dlq") == 1
 
 
+def test_behind_a_used_up_head_the_oldest_of_all_groups_is_next():
+    broker = Broker({"dlq": SQS_FIFO, "q": replace(SQS_FIFO, dlq=DeadLetter("dlq", 1))})
+    for number, group in enumerate("CBC"):
+        broker.send(0, "q", group=group, dedup=number)
+    fail(broker, 1)
+    assert numbers(broker.receive(2, "q", "c")) == [1]
+
+
 def test_a_dead_letter_is_no_duplicate_of_another():
     broker = Broker({"dlq": SQS_FIFO, "q": replace(SQS_FIFO, dlq=DeadLetter("dlq", 1))})  # SQS-27
     broker.send(0, "dlq", group="A", dedup="d")

@@ -116,8 +116,14 @@ def test_unlimited_is_unlimited_on_a_classic_queue_and_two_thousand_on_a_quorum_
         assert len(pushed(broker, 0)) == most
 
 
-def test_who_has_no_credit_leaves_the_ring_and_comes_back_at_its_end():  # RMQ-7
-    broker = made(RABBITMQ_CLASSIC)
+@pytest.mark.parametrize(
+    ("profile", "then"),
+    [(RABBITMQ_QUORUM, [(2, 0), (3, 1), (1, 2)]), (RABBITMQ_CLASSIC, [(1, 0), (2, 1), (3, 2)])],
+    ids=["quorum", "classic"],
+)
+def test_who_has_no_credit_leaves_the_ring_and_comes_back_at_its_end(profile, then):
+    """RMQ-7; of a classic queue only if it was his turn in between."""
+    broker = made(profile)
     for client, prefetch in ((1, 1), (2, 5), (3, 5)):
         broker.subscribe(0, "q", client, prefetch)
     sent(broker, 3)
@@ -125,7 +131,19 @@ def test_who_has_no_credit_leaves_the_ring_and_comes_back_at_its_end():  # RMQ-7
     [first] = broker.sessions[1].held.values()
     broker.ack(1, first)
     sent(broker, 3, now=2)
-    assert pushed(broker, 2) == [(2, 0), (3, 1), (1, 2)]
+    assert pushed(broker, 2) == then
+
+
+def test_whose_turn_it_was_without_credit_has_lost_it():  # RMQ-7
+    broker = made(RABBITMQ_CLASSIC)
+    broker.subscribe(0, "q", 1, 1)
+    broker.subscribe(0, "q", 2, 5)
+    sent(broker, 3)
+    assert pushed(broker, 0) == [(1, 0), (2, 1), (2, 2)]
+    [first] = broker.sessions[1].held.values()
+    broker.ack(1, first)
+    sent(broker, 2, now=2)
+    assert pushed(broker, 2) == [(2, 0), (1, 1)]
 
 
 def test_the_higher_priority_is_served_first_until_its_prefetch_is_full():  # RMQ-7
