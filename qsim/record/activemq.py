@@ -68,7 +68,7 @@ def _start() -> None:
     jars = [*map(str, LIB.glob("*.jar")), *(str(LIB / "optional" / name) for name in _LOGGING)]
     if len(jars) == len(_LOGGING):
         raise NotRecorded(f"anything without ActiveMQ's client: {LIB} has no jars (QSIM_ACTIVEMQ_LIB says where they are)")
-    jpype.startJVM("-Xmx256m", "-XX:+UseSerialGC", classpath=jars)
+    jpype.startJVM("-Xmx256m", "-XX:+UseSerialGC", "-Xrs", classpath=jars)  # signals are Python's
     jpype.config.destroy_jvm = False  # a connection that was cut leaves a thread behind, which would be waited for
     logs = jpype.JPackage("org").apache.log4j
     logs.Logger.getRootLogger().setLevel(logs.Level.OFF)

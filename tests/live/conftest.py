@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,7 @@ def broker_url() -> Iterator[Callable[[str], str]]:
     if not COUNT:
         pytest.skip("QSIM_LIVE=25 compares with real brokers, which it starts on 127.0.0.1")
     started: dict[str, str] = {}
+    signal.signal(signal.SIGTERM, _interrupt)  # what was started is stopped then too
     with ExitStack() as stack:
 
         def url(name: str) -> str:
@@ -66,6 +68,10 @@ def meet(broker_url: Callable[[str], str], tmp_path: Path):
         assert good, "the machine is too busy: no sequence was on time"
 
     return meet
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _line(name: str, good: list, late: int, differ: int) -> str:
