@@ -32,6 +32,7 @@ class Case:
     told: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    trace: tuple[str, str] = ("", "")  # how the scenario is traced by its name, and how from here
     wall_s: float = 0.0
 
     @property
@@ -117,7 +118,7 @@ def _judged(case: Case, loaded: Loaded, jobs: int) -> Case:
     outcome = _ran(case, loaded, jobs)
     if outcome is None:
         return case
-    case.verdicts = outcome.verdicts
+    case.verdicts, case.trace = outcome.verdicts, (f"qsim trace {outcome.plan.name}", outcome.trace)
     case.code = outcome.exit(strict=True)
     case.word = {Exit.OK: "ok", Exit.INCONCLUSIVE: "open", Exit.FAILED: "FAILED"}.get(case.code, "STOPPED")
     held = sum(verdict.is_met is True for verdict in case.verdicts)

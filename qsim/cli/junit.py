@@ -46,13 +46,13 @@ def _parts(case: Case) -> Iterator[tuple[str, str, str, str]]:
         yield case.what or "runs", kind, case.told or "".join(case.reasons[:1]), "\n".join(case.reasons)
         return
     for verdict in case.verdicts:
-        yield _part(verdict)
+        yield _part(verdict, case.trace)
 
 
-def _part(verdict: Verdict) -> tuple[str, str, str, str]:
+def _part(verdict: Verdict, trace: tuple[str, str]) -> tuple[str, str, str, str]:
     kind = {True: "", False: "failure", None: "skipped"}[verdict.is_met]
     first, *why = verdict.lines()
-    return f"{verdict.that} {verdict.expected}", kind, first, "\n".join(why)
+    return f"{verdict.that} {verdict.expected}", kind, first, "\n".join(line.replace(*trace) for line in why)
 
 
 def _clean(text: str) -> str:

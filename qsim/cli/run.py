@@ -156,7 +156,7 @@ def _checked_before(loaded: Loaded, show: _Show) -> dict[str, Any] | None:
 
 
 def _references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
-    from qsim.scenario.reference import ReferenceError_, check, parse
+    from qsim.scenario.reference import ReferenceError_, check_told, parse
 
     if not metrics:
         return
@@ -164,7 +164,7 @@ def _references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
 
     for text in metrics:
         try:
-            check(parse(text), names_of(loaded.plan))
+            check_told(parse(text), names_of(loaded.plan))
         except ReferenceError_ as error:
             raise Refused(f"--metric {text!r}: {error}") from None
 

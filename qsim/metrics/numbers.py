@@ -32,7 +32,7 @@ from qsim.scenario.reference import (
     TIME,
     Names,
     Reference,
-    check,
+    check_told,
     dimension,
     metric_of,
     parse,
@@ -103,7 +103,7 @@ class Numbers:
     def checked(self, reference: Reference | str) -> Reference:
         """The reference, if this run can tell it; raises ReferenceError_."""
         reference = parse(reference) if isinstance(reference, str) else reference
-        check(reference, self.names)
+        check_told(reference, self.names)
         return reference
 
     # --- windows --------------------------------------------------------------------------------------------------

@@ -167,6 +167,10 @@ _BOTH: tuple[tuple[str, str, str, str], ...] = (
     ("consumers.*", "poll", "client.exclusive", "only who is pushed to can be alone"),
     ("consumers.*", "poll", "client.priority", "only who is pushed to has a priority"),
     ("plots.*", "timeline", "y", "a figure has lease bars or curves, not both"),
+    *(
+        ("timeline.*", action, "for", f"{action} happens at one instant, and has no for")
+        for action in ("crash", "redrive", "purge", "fix_poison")
+    ),
     ("timeline.*.slow", "dependency", "consumer", "one event slows a dependency or a consumer, not both"),
 )
 

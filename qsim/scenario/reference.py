@@ -343,6 +343,8 @@ def _unexpected(word: str, offset: int, statistic: str | None) -> ReferenceError
         return ReferenceError_(
             "Q012", f"'{word}' after the statistic '{statistic}'", offset, "write at T or from T to T"
         )
+    if word in STATISTICS:
+        return ReferenceError_("Q012", f"'{word}' after the time", offset, f"write {word} before at or from")
     return ReferenceError_("Q012", f"'{word}' is not a statistic", offset, _suggest(word, STATISTICS))
 
 
@@ -354,6 +356,13 @@ def check(reference: Reference, names: Names) -> Metric:
     for error in _wrong(reference, names):
         raise error
     return metric_of(reference, names)
+
+
+def check_told(reference: Reference, names: Names) -> None:
+    """Raise ReferenceError_ unless a run of the scenario can tell it."""
+    check(reference, names)
+    if needs_later(reference, names):
+        raise ReferenceError_("Q040", f"{reference.object}.{reference.metric} is not supported yet")
 
 
 def _wrong(reference: Reference, names: Names) -> Iterator[ReferenceError_]:

@@ -229,6 +229,7 @@ def test_junit_is_xml_with_a_case_an_expectation(qsim, here):
     assert suites["returns.yaml"].get("failures") == "2"
     [first, _] = suites["returns.yaml"].iter("failure")
     assert "expected 1, got 3" in first.get("message", "")
+    assert "qsim trace returns.yaml --message api:" in (first.text or "")
 
 
 # --- conform ----------------------------------------------------------------------------------------------------------

@@ -188,6 +188,8 @@ def test_a_metric_that_is_none_is_told_before_the_run(qsim):
     answer = qsim("run", "small.yaml", "--metric", "jobs.wiat p95")
     assert answer.code == 2 and answer.out == ""
     assert "did you mean 'wait'?" in answer.err
+    later = qsim("run", "small.yaml", "--metric", "jobs.cost")
+    assert later.code == 2 and "jobs.cost is not supported yet" in later.err
 
 
 def test_a_tag_runs_the_bundled_scenarios_that_carry_it(qsim):

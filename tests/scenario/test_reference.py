@@ -58,6 +58,7 @@ def test_a_reference_prints_as_it_was_written_with_single_blanks():
         ("orders.visible at", "Q013", 17, "missing"),
         ("orders.visible mean from 5m to 5m", "Q012", 28, "later"),
         ("orders.wait.urgent p950", "Q012", 19, "did you mean 'p95'"),
+        ("orders.visible from 1m to 2m max", "Q012", 29, "before at or from"),
         ("orders.wait p95 urgent", "Q012", 16, "after the statistic"),
     ],
 )
