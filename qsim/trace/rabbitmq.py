@@ -1,7 +1,7 @@
 """RabbitMQ in traces: what a queue's settings, an operation and an error code are in the kernel's terms.
 
 Each code cites its rule: RMQ-n in the project's list of broker rules.  The recordings are of 3.10.8, made with one
-connection and one channel an actor: a client of the kernel.
+connection and one channel an actor: a client of the kernel.  A queue's ``version`` says that it is of another one.
 """
 
 from __future__ import annotations
@@ -90,19 +90,22 @@ def _profile(settings: Json, queues: Json) -> Profile:
 
 
 _SETTINGS = {
-    "type", "delivery_limit", "dlq", "ttl", "max_length", "max_bytes", "overflow", "max_priority", "single_active", "bind",
+    "type", "version", "delivery_limit", "dlq", "ttl", "max_length", "max_bytes", "overflow", "max_priority", "single_active", "bind",
 }  # fmt: skip
 
 
 def _classic(settings: Json) -> Profile:
     """RMQ-19: a classic queue takes a delivery limit, and never looks at it."""
-    most = settings.get("max_priority")
-    return classic(VERSION) if most is None else with_priorities(classic(VERSION), most)
+    most, made = settings.get("max_priority"), classic(settings.get("version", VERSION))
+    return made if most is None else with_priorities(made, most)
 
 
 def _quorum(settings: Json) -> Profile:
     """RMQ-31: priorities are ignored before 4.0."""
-    return quorum(VERSION, settings.get("delivery_limit"))
+    version = settings.get("version", VERSION)
+    if version != VERSION and "max_priority" in settings:
+        raise NotCovered("priorities of a quorum queue since 4.0")
+    return quorum(version, settings.get("delivery_limit"))
 
 
 _TYPES: dict[str, Callable[[Json], Profile]] = {"classic": _classic, "quorum": _quorum}

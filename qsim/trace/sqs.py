@@ -101,6 +101,7 @@ _SETTINGS: dict[str, tuple[str, Any] | None] = {
     "max_size": ("max_size", int),
     "content_dedup": ("content_dedup", bool),
     "dedup_scope": ("dedup_per_group", lambda scope: scope == "messageGroup"),  # SQS-7
+    "best_effort": ("tail_from", lambda is_so: SQS_STANDARD.tail_from if is_so else None),  # SQS-12; moto keeps places
     "dlq": None,
     "max_receive": None,
     "wait": None,  # every recorded receive states its own

@@ -1,8 +1,8 @@
 """Traces of real brokers: the kernel answers as they did, or as their documentation says where the oracle is known
 to differ.
 
-``tests/golden`` holds what was recorded first, ``tests/trace/sqs`` and ``tests/trace/redis`` what was recorded for this
-replay (moto 5.2.1, Redis 7.0.15; 2026).
+``tests/golden`` holds what was recorded first, the folders of ``tests/trace`` what was recorded for this replay: at
+random, or because no trace had noticed that a rule was broken (``tests/mutants.py``).
 """
 
 from pathlib import Path
