@@ -127,12 +127,13 @@ class Clients:
         return []
 
     def _take(self, receive: Waiting, now: Nanos) -> bool:
-        before = len(receive.got)
+        """Whether anything moved: also what a client found used up has made room (AMQ-16)."""
+        before = _progress(receive)
         for consumer in receive.consumers:
             while len(receive.got) < receive.most and (copy := consumer.receive(now)) is not None:
                 receive.got.append(copy)
             consumer.pull() if len(receive.got) < receive.most else consumer.stop_pulling()
-        return len(receive.got) > before
+        return _progress(receive) != before
 
     # --- connections and destinations -------------------------------------------------------------------------------
 
@@ -192,6 +193,10 @@ class Clients:
             topic = queue.rpartition(">")[0]
             self.broker.topics[topic] = tuple(each for each in self.broker.topics[topic] if each.queue != queue)
         self.broker.look(now)
+
+
+def _progress(receive: Waiting) -> tuple[int, ...]:
+    return len(receive.got), *(len(consumer.held) for consumer in receive.consumers)
 
 
 def _broker(config: Json) -> Broker:

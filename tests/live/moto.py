@@ -3,7 +3,8 @@
 The numbers are those of the project's list of such differences.  Choices of a profile are data (``CHOICES``); what no
 profile can say is a few operations of its own.  What is not here, sequences keep away from: a changed visibility of a
 message that is visible (6), the cap of 12 h (7), a long poll that sees a lease end (8), the make-up of a FIFO batch (10),
-retention (13), sizes (15), redrive (16).
+retention (13), sizes (15), redrive (16); and, not in the list, a group of which several leases have ended: moto hands
+out the latest of them first.
 """
 
 from __future__ import annotations
