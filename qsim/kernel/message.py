@@ -86,12 +86,11 @@ class Credit:
     """The right of a client to be handed messages: once with a deadline (a receive that waits), or renewed by
     settling (a subscription with a prefetch)."""
 
-    __slots__ = ("arm", "client", "ends", "is_pushed", "left", "limit", "owner", "timeout")
+    __slots__ = ("arm", "client", "ends", "has_left", "is_pushed", "left", "limit", "owner", "timeout")
 
     priority = 0
     is_settled_at_once = False
     is_exclusive = False
-    has_left = False
     refused = Cause.NONE
     """What only a ``Subscribed`` says of itself."""
 
@@ -105,6 +104,7 @@ class Credit:
         self.ends = ends
         self.is_pushed = is_pushed
         self.left = limit
+        self.has_left = False
         self.owner: Any = None
 
     @property
