@@ -56,12 +56,13 @@ class Place:
             )
 
     def wait_for(self, port: int) -> None:
-        """Until somebody listens; whoever ended before that has said why in its log."""
+        """Until somebody listens; else it is missing, and its log says why."""
         until = time.monotonic() + ENOUGH
         while not _listens(port):
             ended = [each.args for each in self.processes if each.poll() is not None]
             if ended or time.monotonic() > until:
-                raise RuntimeError(f"not ready: {ended}: {(self.folder / 'stdout.log').read_text()[-2000:]}")
+                last = (self.folder / "stdout.log").read_text().strip().splitlines()[-1:]
+                raise Missing(f"{self.folder.name}: installed, but does not start: {' '.join(last)[:200]}")
             time.sleep(0.1)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 
@@ -55,9 +56,10 @@ def meet(broker_url: Callable[[str], str], tmp_path: Path):
         from tests.live.against import compare_all, shrink
 
         compared = compare_all(target, driver(target.broker), url, range(FIRST, FIRST + COUNT))
-        good = [each for each in compared if not each.is_late]
+        late, unsteady = (sum(map(attrgetter(why), compared)) for why in ("is_late", "is_unsteady"))
+        good = [each for each in compared if not (each.is_late or each.is_unsteady)]
         differ = [each for each in good if each.difference is not None]
-        MET.append(_line(target.name, good, len(compared) - len(good), len(differ)))
+        MET.append(_line(target.name, good, late, unsteady, len(differ)))
         folder = Path(KEEP) if KEEP else tmp_path
         until = monotonic() + SHRINKS_FOR
         small = [shrink(target, driver(target.broker), url, each, until) for each in differ[:2]]
@@ -65,7 +67,8 @@ def meet(broker_url: Callable[[str], str], tmp_path: Path):
             (folder / f"{each.trace['name']}.json").write_text(json.dumps(each.trace, indent=1) + "\n")
         told = "\n".join(map(str, small))
         assert not differ, f"{len(differ)} of {len(good)} differ; the first, made smaller (in {folder}):\n{told}"
-        assert good, "the machine is too busy: no sequence was on time"
+        if not good:
+            pytest.skip("the machine is too busy: no sequence was on time")
 
     return meet
 
@@ -74,10 +77,10 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _line(name: str, good: list, late: int, differ: int) -> str:
+def _line(name: str, good: list, late: int, unsteady: int, differ: int) -> str:
     steps = sum(len(each.trace["steps"]) for each in good)
     version = good[0].trace["version"] if good else "nobody"
-    left_out = f", {late} left out: the machine was too busy" if late else ""
+    left_out = f"; left out: {late} late, {unsteady} differed once and not again" if late or unsteady else ""
     return f"{name}: met {version}, {len(good)} sequences, {steps} steps, {differ} differ{left_out}"
 
 
