@@ -21,7 +21,7 @@ def command(
 ) -> int:
     """Do a trace's steps to a real broker, write down what it did."""
     from qsim.record.files import load_steps, record_steps
-    from qsim.record.session import NotRecorded
+    from qsim.record.session import NotRecorded, Unreachable
 
     driver, data = _driver(broker), load_steps(steps)
     if data["broker"] not in driver.profiles:
@@ -30,6 +30,8 @@ def command(
         trace, unstable = record_steps(driver, url or driver.url, data, times)
     except NotRecorded as gap:
         raise Refused(f"{steps}: {broker} cannot record {gap}") from None
+    except Unreachable as nobody:
+        raise Refused(str(nobody)) from None
     for line in unstable:
         err(f"not the same each time: {line}")
     if unstable:

@@ -13,7 +13,7 @@ from inspect import signature
 from time import monotonic, sleep
 from typing import Any
 
-from qsim.record.session import OK, Driver, Got, Json, NotDelivered, NotRecorded, Result, Session
+from qsim.record.session import OK, Driver, Got, Json, NotDelivered, NotRecorded, Result, Session, Unreachable
 
 LEAD = 0.05
 """Seconds from the set-up to the first step."""
@@ -96,7 +96,7 @@ class Recorder:
 
 def record(driver: Driver, url: str, config: Json, steps: Iterable[Json]) -> Recording:
     """Once, on queues of its own."""
-    session = driver.open(url, config)
+    session = _open(driver, url, config)
     recorder = Recorder(driver, session)
     try:
         made = recorder.run(steps)
@@ -104,6 +104,16 @@ def record(driver: Driver, url: str, config: Json, steps: Iterable[Json]) -> Rec
         session.close()
         recorder.background.shutdown(wait=False, cancel_futures=True)
     return Recording(made, session.version, {**config, "native": session.native}, recorder.late)
+
+
+def _open(driver: Driver, url: str, config: Json) -> Session:
+    try:
+        return driver.open(url, config)
+    except NotRecorded:
+        raise
+    except Exception as error:
+        told = str(error).splitlines()[:1] or [type(error).__name__]
+        raise Unreachable(f"{driver.name} at {url}: {told[0]}") from error
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ class NotRecorded(Exception):
     """The steps ask for what a driver does not have; the text names it."""
 
 
+class Unreachable(Exception):
+    """There is no such broker, or it does not let us set the queues up."""
+
+
 class NotDelivered(Exception):
     """The steps settle what this broker did not deliver: it is a result, for the broker is another one."""
 
