@@ -394,6 +394,8 @@ def hand_on(broker: Broker, now: Nanos) -> None:
     """After a call: what the broker pushes at this instant goes into the buffers."""
     broker.look(now)
     broker.wake(now)
-    for credit, deliveries in broker.deliveries():
+    pushed = broker.deliveries()
+    for credit, deliveries in pushed:
         credit.owner.put(now, deliveries)
-    broker.look(now)
+    if pushed:
+        broker.look(now)  # else nothing has moved: what is parked would ask for this instant for ever

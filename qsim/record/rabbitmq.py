@@ -6,6 +6,7 @@ same queue, so that it has been done, and what is wrong with it is known, when t
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pika import exceptions
 
 from qsim.record.session import Driver, Got, Json, Result, Session
 
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # a channel that is closed is a result here
 ARGUMENTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ttl": ("x-message-ttl", lambda seconds: int(seconds * 1000)),
     "max_length": ("x-max-length", int),
@@ -147,7 +149,15 @@ def cancel(session: Session, actor: str, queue: str) -> None:
 
 def _collect(client: Client) -> None:
     """What has come and was not looked at, pika would give back by itself when it cancels: a nack that nobody asked for."""
+    _look(client, 0.02)
+
+
+def _look(client: Client, seconds: float) -> None:
+    """Let pushed messages come into the buffer; pika returns as soon as it has one."""
+    until = monotonic() + seconds
     client.connection.process_data_events(time_limit=0)
+    while (left := until - monotonic()) > 0:
+        client.connection.process_data_events(time_limit=left)
 
 
 def receive(
@@ -162,10 +172,7 @@ def receive(
     client: Client = session.actor(actor)
     if pull:
         return _get(session, client, str(queue), max)
-    until = monotonic() + wait
-    client.connection.process_data_events(time_limit=0)
-    while (left := until - monotonic()) > 0:
-        client.connection.process_data_events(time_limit=left)
+    _look(client, wait)
     told, client.buffer = client.buffer[:max], client.buffer[max:]
     if not told and client.channel.is_closed:
         raise exceptions.ChannelWrongStateError("closed")

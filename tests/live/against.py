@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from random import Random
 from time import monotonic
 from typing import Any
 
@@ -17,7 +18,7 @@ from qsim.record.session import Driver, NotRecorded
 from qsim.trace.load import TraceError, parse
 from qsim.trace.replay import agree
 from qsim.trace.stage import Malformed, NotCovered, Stage
-from tests.live.sequences import Target, sequence
+from tests.live.sequences import Play, Target, sequence
 
 AT_ONCE = 25
 LATE = 0.5
@@ -99,22 +100,40 @@ def _without(target: Target, driver: Driver, url: str, found: Compared, piece: i
     places = range(0, len(steps) - 1, piece)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         rests = [steps[:n] + steps[n + piece :] for n in places]
-        tried = list(threads.map(lambda rest: _try(target, driver, url, {**found.trace, "steps": rest}), rests))
+        tried = list(threads.map(lambda rest: _try(target, driver, url, {**found.trace, "steps": rest}, found.trace), rests))
     spared = [place for place, result in zip(places, tried, strict=True) if result is not None]
     if not spared:
         return None
     rest = [step for n, step in enumerate(steps) if n - n % piece not in spared]
-    best = _try(target, driver, url, {**found.trace, "steps": rest}) if len(spared) > 1 and rest else None
+    best = _try(target, driver, url, {**found.trace, "steps": rest}, found.trace) if len(spared) > 1 and rest else None
     return best or next(result for result in tried if result is not None)
 
 
-def _try(target: Target, driver: Driver, url: str, data: Mapping[str, Any]) -> Compared | None:
-    """Whether fewer steps differ too; steps that name what is no longer there do not count."""
+def _try(target: Target, driver: Driver, url: str, data: Mapping[str, Any], whole: Mapping[str, Any]) -> Compared | None:
+    """Whether fewer steps differ too.  Steps that name what is no longer there do not count, nor those that settle what
+    they did not before: moves keep away from some of that."""
     try:
+        before, now = _what_is_held(target, whole), _what_is_held(target, data)
+        if any(held != before[step] for step, held in now.items()):
+            return None
         again = compare(target, driver, url, data)
     except (NotRecorded, NotCovered, Malformed, TraceError, LookupError):
         return None
     return _cut(again) if again.difference is not None else None
+
+
+def _what_is_held(target: Target, data: Mapping[str, Any]) -> dict[int, bool]:
+    """Of each step that names a handle (by its time, which is its own): whether its actor holds that."""
+    play = Play(Random(), Stage.of(target.dialect, data["config"]), data["config"], {})
+    held = {}
+    for step in parse(json.dumps({**data, "steps": [{"result": {}, **each} for each in data["steps"]]}), "").steps:
+        play.stage.until(step.time)
+        if "handle" in step.args:
+            held[step.time] = any(actor == step.actor for handle, actor, _ in play.given if handle == step.args["handle"])
+            held[step.time] &= play.is_held(step.args["handle"])
+        result = play.stage.perform(step)
+        play.given += [(each["handle"], step.actor, "") for each in result.get("messages", ())]
+    return held
 
 
 def _text(result: Any) -> str:

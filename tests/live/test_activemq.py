@@ -18,10 +18,12 @@ TENTH = SECOND // 10
 
 def config(draw):
     redelivery = {"initial_delay": 0, "max": draw.randint(0, 3)}
-    return {"profile": "activemq-classic", "queues": {"q": {"policy": "plain"}}, "redelivery": redelivery}
+    policy = draw.choice(("plain", "plain", "prio"))
+    return {"profile": "activemq-classic", "queues": {"q": {"policy": policy}}, "redelivery": redelivery}
 
 
 def begin(play):
+    play.notes["groups"] = play.chance(0.3)
     for actor in CLIENTS:
         play.notes[actor] = play.draw.choice(("individual", "client", "transacted", "auto"))
         _subscribe(play, actor)
@@ -32,8 +34,13 @@ def _subscribe(play, actor):
 
 
 def send(play):
-    persistent = False if play.chance(0.2) else None
-    play.do("producer", "send", queue="q", bodies=[play.body() for _ in range(play.draw.choice((1, 1, 3)))], persistent=persistent)
+    bodies = [play.body() for _ in range(play.draw.choice((1, 1, 3)))]
+    more = {"persistent": False if play.chance(0.2) else None}
+    if play.config["queues"]["q"]["policy"] == "prio":
+        more["priority"] = play.draw.choice((1, 4, 4, 8))
+    if play.notes["groups"] and play.chance(0.8):
+        more["group"] = play.draw.choice("AB")
+    play.do("producer", "send", queue="q", bodies=bodies, **more)
 
 
 def receive(play):

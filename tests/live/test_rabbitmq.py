@@ -1,6 +1,7 @@
 """RabbitMQ: random sequences on classic and quorum queues, each answer compared.
 
-Two are pushed to, a third pulls; nothing ends by itself, so no sequence has to wait.
+Two are pushed to, a third pulls, in a third of the sequences in transactions; but for those of
+``rabbitmq-expiry`` nothing ends by itself, so no sequence has to wait.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import pytest
 
 from qsim.trace.rabbitmq import RABBITMQ
 from qsim.units import SECOND
-from tests.live.sequences import Target
+from tests.live.sequences import ACTORS, Target
 
 PUSHED = ("c1", "c2")
 TENTH = SECOND // 10
@@ -29,6 +30,13 @@ def quorum(draw):
     return {"profile": "rabbitmq-quorum", "queues": {"q": settings, "dlq": {}}}
 
 
+def expiring(draw):
+    """Either kind, with messages that expire at the head."""
+    made = draw.choice((classic, quorum))(draw)
+    made["queues"]["q"]["ttl"] = 3
+    return made
+
+
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 
 
@@ -42,6 +50,14 @@ def _dlq(draw):
 def begin(play):
     for actor in PUSHED:
         _subscribe(play, actor)
+    play.notes["tx"] = play.chance(0.3)
+    _select(play)
+
+
+def _select(play):
+    play.notes["settled"] = set()
+    if play.notes["tx"]:
+        play.do("c3", "tx", action="select")
 
 
 def _subscribe(play, actor):
@@ -80,13 +96,45 @@ def reject(play):
 
 def _settle(play, op, args):
     actor = play.actor()
-    if handle := play.held(actor):
+    handle = play.held(actor)
+    if handle and not (actor == "c3" and _is_settled(play, handle, args)):
         play.do(actor, op, handle=handle, **args)
+
+
+def _is_settled(play, handle, args):
+    """In a transaction what is settled is held until the commit; once more would close the channel."""
+    if not play.notes["tx"]:
+        return False
+    mine = [each for each, actor, _ in play.given if actor == "c3" and play.is_held(each)]
+    covered = set(mine[: mine.index(handle) + 1] if args.get("multiple") else [handle])
+    if covered & play.notes["settled"]:
+        return True
+    play.notes["settled"] |= covered
+    return False
+
+
+def send_in_transaction(play):
+    if play.notes["tx"]:
+        play.do("c3", "send", queue="q", body=play.body(), confirm=False)
+
+
+def commit(play):
+    _end(play, "commit")
+
+
+def rollback(play):
+    _end(play, "rollback")
+
+
+def _end(play, how):
+    if play.notes["tx"]:
+        play.do("c3", "tx", action=how)
+        play.notes["settled"] = set()
 
 
 def ack_twice(play):
     """Its channel is closed; the actor comes back on a new connection."""
-    actor = play.actor()
+    actor = play.draw.choice(PUSHED if play.notes["tx"] else ACTORS)
     if handle := play.held(actor):
         play.do(actor, "ack", handle=handle)
         play.do(actor, "ack", handle=handle)
@@ -107,6 +155,12 @@ def _come_back(play, actor, op):
     play.given = [each for each in play.given if each[1] != actor]
     if actor in PUSHED:
         _subscribe(play, actor)
+    else:
+        _select(play)
+
+
+def wait(play):
+    play.wait(play.draw.choice((1, 4)) * SECOND)
 
 
 def purge(play):
@@ -119,12 +173,13 @@ def depth(play):
 
 MOVES = {
     send: 6, see: 6, pull: 2, ack: 4, nack: 4, reject: 1.5, ack_twice: 0.3, crash: 0.5, close_channel: 0.5, purge: 0.2,
-    depth: 2,
+    depth: 2, send_in_transaction: 1, commit: 1, rollback: 0.5,
 }  # fmt: skip
 TAKES = {"receive": 4 * TENTH, "crash": 3 * TENTH, "close_channel": 2 * TENTH}
 TARGETS = [
     Target("rabbitmq-classic", "rabbitmq", "rabbitmq-classic", RABBITMQ, classic, MOVES, begin, depth, TAKES, False),
     Target("rabbitmq-quorum", "rabbitmq", "rabbitmq-quorum", RABBITMQ, quorum, MOVES, begin, depth, TAKES, False),
+    Target("rabbitmq-expiry", "rabbitmq", "rabbitmq-classic", RABBITMQ, expiring, {**MOVES, wait: 2}, begin, depth, TAKES),
 ]
 
 
