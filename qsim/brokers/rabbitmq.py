@@ -62,6 +62,7 @@ _QUORUM = _BOTH | dict(
     returns_to_after_crash=(ReturnsTo.HEAD, "RMQ-13: after the loss of a channel before all ready messages"),
     max_deliveries=(21, "RMQ-17: limit + 1; the limit is 20 since 4.0"),
     counts_only_failures=(True, "RMQ-18: since 4.3 basic.reject and a lost channel count, basic.nack does not"),
+    expires_in_each_level=(True, "RMQ-32: at the head of its priority"),
     returns_before_levels=(True, "RMQ-31: returned messages go first, whatever their priority"),
     limit=(
         Capacity(when_full=Overflow.DEAD_LETTER, counts_ready_only=True, overshoot=1),

@@ -157,7 +157,9 @@ class Profile:
     """Whether retention strikes a leased message too (SQS-30)."""
     ttl_dead_letters: bool = False
     expires_at_head: bool = False
-    """Time strikes a ready message only when it is the next of its lane (RMQ-25)."""
+    """Time strikes a ready message only when it is the next (RMQ-25)."""
+    expires_in_each_level: bool = False
+    """When it is the next of its level, whatever stands before it in others (RMQ-32)."""
     returns_to: ReturnsTo = ReturnsTo.PLACE
     returns_to_if_limited: ReturnsTo | None = None
     """Instead, where deliveries are limited (RMQ-13)."""

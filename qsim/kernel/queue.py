@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from heapq import heappop, heappush
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from qsim.kernel import deferral, dispatch, forwarding, session_lock
@@ -951,10 +952,10 @@ class Queue:
 
     def _strike_heads(self, now: Nanos) -> None:
         """RMQ-25: only who would go next can be found to be out of date; behind him it counts as if it were not."""
-        lanes = self.ready
+        lanes, most = self.ready, None if self.profile.expires_in_each_level else 1
         assert isinstance(lanes, Fifo | Levels)
-        while (late := next((m for m in lanes.heads() if m.expires is not None and m.expires <= now), None)) is not None:
-            self._expire_now(now, late)
+        while late := [m for m in islice(lanes.heads(), most) if m.expires is not None and m.expires <= now]:
+            self._expire_now(now, late[0])
 
     def _expire_now(self, now: Nanos, message: Message) -> None:
         kept_until = None if message.retained_from is None else message.retained_from + (self.profile.retention or 0)

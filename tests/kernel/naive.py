@@ -135,7 +135,7 @@ class Line:
         for item in self.in_order():
             is_returned = has_a_lane and item.came_first is not None
             first.setdefault("returned" if is_returned else self.lane(item), item)
-        return list(first.values())
+        return list(first.values())[: None if self.profile.expires_in_each_level else 1]
 
     def line_up(self, wish: Wish) -> None:
         before = [other for other in self.ring if other.priority >= wish.priority]

@@ -439,6 +439,15 @@ def test_time_strikes_at_the_head_only_and_at_once_when_it_becomes_the_head(prof
     assert (ready(broker), ready(broker, "dlq")) == ([2], [1])
 
 
+@pytest.mark.parametrize(("profile", "left"), [(RABBITMQ_CLASSIC, 2), (RABBITMQ_QUORUM, 1)], ids=["classic", "quorum"])
+def test_behind_a_more_urgent_message_time_strikes_in_each_level_of_a_quorum_queue_only(profile, left):  # RMQ-32
+    broker = made(with_priorities(profile, 9))
+    broker.send(0, "q", 0, level=level_of(1), ttl=SECOND)
+    broker.send(0, "q", 1, level=level_of(9))
+    broker.wake(SECOND)
+    assert broker.queues["q"].visible == left
+
+
 def test_the_shorter_of_both_ttls_counts():  # RMQ-25
     broker = made(RABBITMQ_CLASSIC, retention=3 * SECOND)
     broker.send(0, "q", 0, ttl=SECOND)

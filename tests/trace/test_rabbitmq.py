@@ -214,13 +214,15 @@ def test_of_several_priorities_the_highest_head_is_dropped_and_keeps_its_priorit
     tape.agrees()
 
 
-def test_expired_messages_of_a_lower_priority_go_at_the_head_of_their_own():  # RMQ-32
+def test_expired_messages_of_a_lower_priority_stay_behind_a_live_one():  # RMQ-32
     tape = Tape({"q": {"max_priority": 5}})
     tape.send("high", priority=5)
     tape.send("low1", ttl=0.2, priority=1)
     tape.send("low2", priority=1)
     tape.send("low3", ttl=0.2, priority=1)
-    tape.depth(ready=3)
+    tape.depth(ready=4)
+    tape.get("c1", got("high", priority=5), got("low2", priority=1))
+    tape.depth(ready=0)
     tape.agrees()
 
 
