@@ -95,6 +95,9 @@ class Kind(IntEnum):
     ANSWERED            the producer heard (only where later than its first try)
     POISON              label: this message fails every time
     ATTRIBUTES          label (other: which combination of attribute values)
+    REPLIED             the reply came in time (attempt: of the request)
+    TOO_LATE            a reply came when nobody waited for it any more
+    GAVE_UP_WAITING     no reply in time (attempt: of the request)
     queues
     ACCEPTED            entered by a send (cause: to, READY or DELAYED; other: group, -1 none)
     SUPPRESSED          a duplicate of an earlier send: nothing enters
@@ -122,6 +125,8 @@ class Kind(IntEnum):
     EMPTY_RECEIVE       a receive ended with nothing
     REFUSED             a receive or a subscription was refused (cause)
     CHANNEL_CLOSED      the broker closed a client's channel, with all that it held (cause: of the call or the lease)
+    PUBLISHED           a topic took a message (attempt: how many copies; other: which topic; queue: -1)
+    AWAY, BACK          the broker of a queue is gone, is there again
     UNROUTED            a message to a topic, and no queue wanted it (cause: NO_ROUTE if it was sent back; queue: -1)
     consumers (attempt: the simulator's own count of starts of this message at this consumer)
     STARTED             work begins; only at consumers that buffer, elsewhere RECEIVED is the start
@@ -133,10 +138,18 @@ class Kind(IntEnum):
     GAVE_UP             the heartbeat stopped
     UP, DOWN            a process lives, is no more (client)
     PAUSED, RESUMED     a process takes no work, takes work again (client)
+    STARTED_UP          a process that was starting takes work from now on (client)
+    CALLED              a call to a dependency (other: which; queue: -1, as in the four that follow)
+    SERVED              it has found a place
+    CALL_ENDED          it was answered
+    CALL_TIMED_OUT      its caller gave up (cause: a Place of the call: READY if it still waited, LEASED if it was served)
+    CALL_REFUSED        there was no place to wait
     the run
     FIRED, CLEARED      an alert (client: which)
     CONTROL, CONTROL_END  a timeline event (client: which)
     HEALED              poison fixed (queue, -1 everywhere)
+    SCALED              an autoscaler wants another count (client: which consumer; other: how many)
+    SLOWED              a producer's rate is held down, or no more (client: which entry; other: 1, 0)
     ==================  =========================================================================
     """
 
@@ -146,6 +159,9 @@ class Kind(IntEnum):
     ANSWERED = 4
     POISON = 5
     ATTRIBUTES = 6
+    REPLIED = 7
+    TOO_LATE = 8
+    GAVE_UP_WAITING = 9
     ACCEPTED = 10
     SUPPRESSED = 11
     REJECTED = 12
@@ -172,6 +188,9 @@ class Kind(IntEnum):
     FETCHED = 33
     CHANNEL_CLOSED = 34
     UNROUTED = 35
+    PUBLISHED = 36
+    AWAY = 37
+    BACK = 38
     STARTED = 40
     EFFECT = 41
     SKIPPED = 42
@@ -183,11 +202,19 @@ class Kind(IntEnum):
     DOWN = 48
     PAUSED = 49
     RESUMED = 50
+    STARTED_UP = 51
+    CALLED = 52
+    SERVED = 53
+    CALL_ENDED = 54
+    CALL_TIMED_OUT = 55
+    CALL_REFUSED = 56
     FIRED = 60
     CLEARED = 61
     CONTROL = 62
     CONTROL_END = 63
     HEALED = 64
+    SCALED = 65
+    SLOWED = 66
 
 
 def ending(client: int, attempt: int, queue: int, kind: int, cause: int = 0, other: int = -1) -> bytes:

@@ -116,8 +116,8 @@ class Ledger:
 
     @cached_property
     def producers(self) -> int:
-        """How many producer indices there are."""
-        return max((p.first_index + p.count for p in self.plan.producers), default=0)
+        """How many producer indices there are, those of branches included."""
+        return max((p.first_index + p.count for p in self.plan.producers), default=0) + len(self.plan.branches)
 
     @cached_property
     def first(self) -> Array:

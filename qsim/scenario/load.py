@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.scenario import control, files, meaning, model, plan, shape, whatif
+from qsim.scenario.branches import with_branches
 from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
 from qsim.scenario.resolve import Resolver, expectation
@@ -217,6 +218,9 @@ def _checked(document: Document, folder: FilePath) -> tuple[model.Scenario | Non
 def _plan(document: Document, scenario: model.Scenario, variant: str, folder: FilePath) -> plan.Plan:
     resolver, run = Resolver(scenario, folder), scenario.run
     controls = control.timeline(document, scenario, folder)
+    queues, producers = resolver.queues(), resolver.producers()
+    consumers = control.with_most(resolver.consumers(), controls)
+    topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, controls)
     return plan.Plan(
         name=scenario.name,
         title=scenario.title,
@@ -229,12 +233,14 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         replications=run.replications if isinstance(run.replications, int) else 1,
         sample_every=run.sample_every,
         drain=whatif.drain(run),
-        queues=resolver.queues(),
-        producers=resolver.producers(),
-        consumers=control.with_most(resolver.consumers(), controls),
+        queues=queues,
+        producers=producers,
+        consumers=consumers,
         timeline=controls,
         alerts=resolver.alerts(),
         expect=tuple(expectation(expect) for expect in scenario.expect or ()),
+        topics=topics,
+        branches=made,
     )
 
 

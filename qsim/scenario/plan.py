@@ -15,6 +15,7 @@ from typing import Any
 
 from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.profile import Profile
+from qsim.kernel.routing import Subscription
 from qsim.units import Nanos
 
 # --- time distributions (all in ns) ------------------------------------------------------------------------------
@@ -132,6 +133,23 @@ class Reaper:
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """What a call takes on its way; None: no time."""
+
+    send: Time | None = None
+    receive: Time | None = None
+    ack: Time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What a restart of the broker keeps: all, what was accepted up to the last fsync, or nothing."""
+
+    is_durable: bool = True
+    fsync_every: Nanos | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePlan:
     """``profile`` carries every setting of the broker's side, dlq and capacity included."""
 
@@ -140,6 +158,59 @@ class QueuePlan:
     priorities: tuple[str, ...]
     imperfections: Imperfections
     reaper: Reaper | None = None
+    latency: Latency = Latency()
+    durability: Durability = Durability()
+
+
+# --- topics, and messages that are made of others -----------------------------------------------------------------------
+
+Made = tuple[tuple[int, int], ...]
+"""(producer index of a message, producer index of what is made of it): the number within the producer stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A producer index of its own for copies and emitted messages: message k of ``parent`` (a producer or another
+    branch) becomes message k of ``index``.  ``words`` stand behind the parent's in every key of luck."""
+
+    index: int
+    parent: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPlan:
+    """``rule`` says which messages; a copy is as late as ``delay`` says (None: as the queue does)."""
+
+    queue: int
+    rule: Subscription
+    delay: Nanos | None
+    made: Made = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """Wherever something is sent ``to``, queues are numbered first and topics after them."""
+
+    name: str
+    index: int
+    subscriptions: tuple[SubscriptionPlan, ...]
+
+
+# --- what consumers call ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyPlan:
+    """``capacity`` calls at a time and ``queue_limit`` more that wait (None: any number); who has had no answer after
+    ``timeout`` gives up."""
+
+    name: str
+    index: int
+    capacity: int | None
+    service: Time
+    queue_limit: int | None
+    timeout: Nanos | None
 
 
 # --- producers ----------------------------------------------------------------------------------------------------------
@@ -190,6 +261,60 @@ class MessagePlan:
     poison: Poison | None
     dedup_keys: int | None
     attributes: tuple[tuple[str, Shares], ...]
+    key: str = ""
+    """The routing key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Send times, in order, and what was recorded of each message beside (empty: nothing)."""
+
+    times: tuple[Nanos, ...]
+    sizes: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    levels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bursts:
+    """On and off by turns, beginning with on."""
+
+    on: Time
+    off: Time
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Each sends, waits for its answer, thinks, sends again; ``think`` comes before the first request too."""
+
+    count: int
+    think: Time
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Sends at ``to`` from when ``watch`` is above until it is below ``resume_below``; looked at so often."""
+
+    watch: Any
+    above: float
+    resume_below: float
+    to: Fraction
+    check_every: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBucket:
+    rate: Fraction
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReply:
+    """Replies come through queue ``reply_to``; after ``timeout`` nobody waits for one any more."""
+
+    reply_to: int
+    timeout: Nanos
+    retries: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +339,11 @@ class ProducerPlan:
     on_reject: OnReject
     retry: Retry | None
     timeout: Nanos
+    recorded: Recorded | None = None
+    bursts: Bursts | None = None
+    clients: Clients | None = None
+    slow_down: Watching | TokenBucket | None = None
+    request_reply: RequestReply | None = None
 
 
 # --- consumers -----------------------------------------------------------------------------------------------------------
@@ -288,6 +418,41 @@ class JmsClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Emit:
+    """Sends on to queue or topic ``to``, where the work took effect, or where it failed."""
+
+    to: int
+    on_failure: bool
+    made: Made = ()
+
+
+class Policy(IntEnum):
+    BACKLOG_PER_CONSUMER = 0
+    KEDA = 1
+    HPA = 2
+    STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscale:
+    """How many processes there should be, looked at ``every`` so often.  ``metric``: references whose values are
+    added up (times in ns), as they were ``metric_lag`` ago; ``steps``: (above, add)."""
+
+    policy: Policy
+    metric: tuple[Any, ...]
+    target: float
+    min: int
+    max: int
+    every: Nanos
+    metric_lag: Nanos
+    startup: Time
+    tolerance: float
+    scale_down_after: Nanos
+    graceful: bool
+    steps: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerPlan:
     """``index`` is its number among the consumers; ``most`` the greatest number of processes it ever has (count,
     or what the timeline sets).  Either ``poll`` or ``prefetch`` is set; ``prefetch`` 0 = unlimited.  ``buffers``:
@@ -314,6 +479,10 @@ class ConsumerPlan:
     """Of who is pushed to: priority, and whether alone."""
     recovery: Recovery | None = None
     jms: JmsClient | None = None
+    uses: tuple[int, ...] = ()
+    """Dependencies, called one after the other."""
+    emits: tuple[Emit, ...] = ()
+    autoscale: Autoscale | None = None
 
 
 # --- control ------------------------------------------------------------------------------------------------------------------
@@ -367,7 +536,23 @@ class FixPoison:
     queue: int | None
 
 
-Action = Set | Crash | Pause | Redrive | Purge | FixPoison
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A dependency or a consumer takes ``by`` times as long for what begins in this time (the other is None)."""
+
+    dependency: int | None
+    consumer: int | None
+    by: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The broker of a queue goes away, and comes back at the end of the entry's time."""
+
+    queue: int
+
+
+Action = Set | Crash | Pause | Redrive | Purge | FixPoison | Slow | Restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +576,8 @@ class AlertPlan:
     hold: Nanos
     window: Nanos
     severity: str
+    do: tuple[Set, ...] = ()
+    """What is set when it fires; it stays set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +591,15 @@ class Expectation:
     value: Any
     otherwise: str | None
     fails_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money a call, an hour of one process, a gigabyte (10^9 bytes) of payload."""
+
+    request: Fraction = Fraction(0)
+    consumer_hour: Fraction = Fraction(0)
+    gigabyte: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,3 +623,8 @@ class Plan:
     timeline: tuple[Control, ...]
     alerts: tuple[AlertPlan, ...]
     expect: tuple[Expectation, ...]
+    topics: tuple[TopicPlan, ...] = ()
+    dependencies: tuple[DependencyPlan, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    """In the order of their indices, which follow those of the producers."""
+    cost: Cost | None = None

@@ -19,6 +19,7 @@ from qsim.brokers.activemq import REDELIVERY
 from qsim.brokers.servicebus import DETECTION_WINDOW, dead_letter_queue_of
 from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.deadlines import FOREVER
+from qsim.kernel.filters import Rule, Sql
 from qsim.kernel.profile import (
     Capacity,
     DeadLetter,
@@ -32,6 +33,7 @@ from qsim.kernel.profile import (
     Stale,
     Throttle,
 )
+from qsim.kernel.routing import Subscription
 from qsim.scenario import files, model, plan, reference
 from qsim.units import MILLISECOND, MINUTE, SECOND, Nanos, UnitError, duration, number, rate, share
 
@@ -381,6 +383,9 @@ class Resolver:
         }
         for name in self.further_groups:
             self.queue_index[name] = len(self.queue_index)
+        queues = len(self.queue_index)
+        self.target_index = self.queue_index | {name: queues + n for n, name in enumerate(scenario.topics or {})}
+        """Of queues and topics: what can be sent to."""
 
     def _taken_from_the_tail(self) -> set[str]:
         """Lists that are stacks: pushed and popped at one side (RED-1)."""
@@ -399,6 +404,20 @@ class Resolver:
         """It reads another's log; nobody sends to it, and its readers get everything, so there is no room to run out of."""
         profile = replace(self.profiles[source], reads=source, maxlen=None, capacity=None)
         return _queue(name, self.scenario.queues[source], profile)
+
+    # --- topics
+
+    def topics(self) -> tuple[plan.TopicPlan, ...]:
+        return tuple(self.topic(name, n, topic) for n, (name, topic) in enumerate((self.scenario.topics or {}).items()))
+
+    def topic(self, name: str, index: int, topic: model.Topic) -> plan.TopicPlan:
+        return plan.TopicPlan(name, index, tuple(self.subscription(topic.type, each) for each in topic.subscriptions))
+
+    def subscription(self, kind: str, given: model.Subscription) -> plan.SubscriptionPlan:
+        only = tuple((name, tuple(values)) for name, values in (given.only or {}).items())
+        rules = (Rule(Sql(given.filter)),) if given.filter is not None else ()
+        rule = Subscription(given.queue, only, given.key or "", kind, rules=rules)
+        return plan.SubscriptionPlan(self.queue_index[given.queue], rule, given.delay)
 
     # --- producers
 
@@ -419,7 +438,7 @@ class Resolver:
             name=name,
             first_index=first_index,
             count=producer.count,
-            to=self.queue_index.get(producer.to, 0),
+            to=self.target_index.get(producer.to, 0),
             regular=producer.arrivals == "regular",
             gaps=_optional(gaps, self.time),
             rate=start,

@@ -92,7 +92,9 @@ class Draws:
 
     def __init__(self, plan: Plan, seed: int, replication: int = 1) -> None:
         self._run = (FORMAT, str(seed), str(replication))
-        self._producers = {p.first_index + i: (p.name, str(i)) for p in plan.producers for i in range(p.count)}
+        self._producers: dict[int, Words] = {p.first_index + i: (p.name, str(i)) for p in plan.producers for i in range(p.count)}
+        for branch in plan.branches:
+            self._producers[branch.index] = (*self._producers[branch.parent], *branch.words)
         self._consumers = [consumer.name for consumer in plan.consumers]
         self._services = {c.index: (sampler(c.service), has_parts(c.service)) for c in plan.consumers}
         self._times = _message_times(plan)

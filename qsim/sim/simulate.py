@@ -181,7 +181,7 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     for port in ports:
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
-    return World(env, plan, luck, slots, journal, broker, ports)
+    return World(env, plan, luck, slots, journal, broker, ports, [*ports])
 
 
 def _purges(plan: Plan) -> bool:

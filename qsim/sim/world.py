@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from simpy.core import Environment
 
@@ -28,6 +29,8 @@ class World:
     journal: Journal
     broker: Broker
     ports: list[Port]
+    targets: list[Any]
+    """What can be sent to, by number: the ports of the queues, then the topics."""
     poison: set[int] = field(default_factory=set)
     held_until: dict[int, Nanos] = field(default_factory=dict)
     is_over: bool = False
