@@ -51,17 +51,28 @@ class Channel:
         """Begin a transaction; each commit and rollback begins the next (RMQ-35)."""
         self.session.uncommitted = self.session.uncommitted or []
 
-    def commit(self, now: Nanos) -> None:
-        """What was sent goes out, then what was settled is settled."""
-        calls, self.session.uncommitted = self.session.uncommitted or [], []
-        for call in calls:
-            if isinstance(call, Sending):
-                self._send_now(now, call)
-        self._settle_now(now, [call for call in calls if isinstance(call, Settling)])
-
-    def rollback(self) -> None:
-        """As if nothing had been called: what was delivered stays with the client, unsettled (RMQ-35)."""
+    def commit(self, now: Nanos) -> Cause:
+        """What was sent goes out, then what was settled is settled.  Where a queue refused one of its messages that
+        has been done all the same, but the channel is closed for it; so it is without a transaction (RMQ-35)."""
+        calls = self.session.uncommitted
+        if calls is None:
+            return self._close_for(now, Cause.NOT_ALLOWED)
         self.session.uncommitted = []
+        sent = [self._send_now(now, call) for call in calls if isinstance(call, Sending)]
+        self._settle_now(now, [call for call in calls if isinstance(call, Settling)])
+        refused = [cause for answers in sent for cause in answers.values() if cause]
+        return self._close_for(now, refused[0]) if refused else Cause.NONE
+
+    def rollback(self, now: Nanos) -> Cause:
+        """As if nothing had been called: what was delivered stays with the client, unsettled (RMQ-35)."""
+        if self.session.uncommitted is None:
+            return self._close_for(now, Cause.NOT_ALLOWED)
+        self.session.uncommitted = []
+        return Cause.NONE
+
+    def _close_for(self, now: Nanos, why: Cause) -> Cause:
+        self.broker.close_channel(now, self.client, why)
+        return why
 
     def close(self, now: Nanos) -> None:
         """What it held comes back, and what was not committed is forgotten."""

@@ -254,9 +254,21 @@ class Consumer:
             copy.count += 1
         if policy.most is not None and batch[-1].count - 1 > policy.most:
             self._delay = 0
-            self._poison(now, batch)
+            if poison := self._pushed_between(batch[0], batch[-1]):
+                self._poison(now, poison)
         else:
             self._keep(now, batch)
+
+    def _pushed_between(self, first: Copy, last: Copy) -> list[Copy]:
+        """What the broker takes for poison: it is told the first and the last, and looks through what it has pushed.
+        Where the first is acked already it finds nothing, and all stay in flight (AMQ-18)."""
+        found: list[Copy] = []
+        for copy in self.held.values():
+            if copy is first or found:
+                found.append(copy)
+            if copy is last:
+                break
+        return found
 
     def _keep(self, now: Nanos, batch: list[Copy]) -> None:
         for copy in batch:

@@ -39,7 +39,7 @@ REFUSED = {
     Cause.TOO_LARGE: "406 PRECONDITION_FAILED",  # RMQ limits: max_message_size
     Cause.NO_ROUTE: "NO_ROUTE",  # RMQ-2
 }
-UNKNOWN_TAG = "406 PRECONDITION_FAILED"  # RMQ-10
+PRECONDITION = "406 PRECONDITION_FAILED"  # RMQ-10: an unknown tag; RMQ-35: a commit that a queue refused in part
 NOT_ALONE = "403 ACCESS_REFUSED"  # RMQ-8
 NO_EXCHANGE = "404 NOT_FOUND"
 IS_CLOSED = "ChannelWrongStateError"  # the client library's own: the broker closed this channel before
@@ -204,6 +204,8 @@ def receive(
     if pull:
         if queue is None:
             raise Malformed("receive with 'pull' needs 'queue'")
+        if _is_closed(stage, actor):
+            return _error(IS_CLOSED)
         return {"messages": [stage.report(each) for each in stage.broker.receive(stage.now, queue, actor, max)]}
     inbox = stage.inboxes[actor]
     if not inbox and _is_closed(stage, actor):
@@ -235,13 +237,13 @@ def tx(stage: Stage, actor: str, action: str) -> Result:
     match action:
         case "select":
             channel.select()
+            return OK
         case "commit":
-            channel.commit(stage.now)
+            return _settled(stage, actor, channel.commit(stage.now))
         case "rollback":
-            channel.rollback()
+            return _settled(stage, actor, channel.rollback(stage.now))
         case _:
             raise NotCovered(f"tx {action!r} of rabbitmq")
-    return OK
 
 
 def crash(stage: Stage, actor: str) -> Result:
@@ -324,8 +326,8 @@ def _close(stage: Stage, actor: str, code: str) -> Result:
 def _settled(stage: Stage, actor: str, cause: Cause) -> Result:
     if not cause:
         return OK
-    stage.notes["closed", actor] = UNKNOWN_TAG
-    return _error(UNKNOWN_TAG)
+    stage.notes["closed", actor] = PRECONDITION
+    return _error(PRECONDITION)
 
 
 def _delivery(stage: Stage, handle: str) -> Delivery:

@@ -11,9 +11,10 @@ import pytest
 from qsim.brokers import RABBITMQ_CLASSIC, RABBITMQ_QUORUM
 from qsim.brokers.rabbitmq import classic, lanes, level_of, quorum, with_limit, with_priorities
 from qsim.kernel.broker import Broker
+from qsim.kernel.channel import Channel
 from qsim.kernel.deaths import Death, goes_round, with_death
 from qsim.kernel.journal import Cause, Kind
-from qsim.kernel.profile import DeadLetter
+from qsim.kernel.profile import DeadLetter, Overflow
 from qsim.kernel.routing import Subscription, copies, matches_pattern
 from qsim.units import MINUTE, SECOND
 
@@ -272,11 +273,31 @@ def test_a_rollback_forgets_the_calls_and_requeues_nothing():  # RMQ-35
     [held] = broker.receive(0, "q", 1)
     channel.ack(1, held)
     channel.send(1, "q")
-    channel.rollback()
+    channel.rollback(1)
     assert broker.overview()["q"]["in_flight"] == 1 and ready(broker) == []
     assert channel.ack(2, held) is Cause.NONE
     channel.commit(3)
     assert broker.overview()["q"]["in_flight"] == 0
+
+
+def test_a_commit_that_a_full_queue_refuses_in_part_is_done_and_closes_the_channel():  # RMQ-28, RMQ-35
+    broker = sent(made(RABBITMQ_CLASSIC, capacity=replace(RABBITMQ_CLASSIC.limit, messages=1, when_full=Overflow.REJECT)), 1)
+    channel = broker.channel(1)
+    channel.select()
+    [held] = broker.receive(0, "q", 1)
+    channel.ack(1, held)
+    channel.send(1, "q", message=7)
+    channel.send(1, "q", message=8)
+    assert channel.commit(2) is Cause.FULL
+    assert (ready(broker), broker.overview()["q"]["in_flight"], broker.closed) == ([7], 0, [1])
+
+
+def test_a_commit_or_rollback_without_a_transaction_closes_the_channel():  # RMQ-35
+    for end in (Channel.commit, Channel.rollback):
+        broker = sent(made(RABBITMQ_CLASSIC), 1)
+        broker.receive(0, "q", 1)
+        assert end(broker.channel(1), 1) is Cause.NOT_ALLOWED
+        assert (ready(broker), broker.closed) == ([0], [1])
 
 
 def test_a_crash_in_a_transaction_requeues_what_was_acked_and_not_committed():  # RMQ-35, RMQ-34

@@ -127,9 +127,12 @@ def rollback(play):
 
 
 def _end(play, how):
+    """A commit that a full queue refuses in part closes the channel."""
     if play.notes["tx"]:
-        play.do("c3", "tx", action=how)
+        answer = play.do("c3", "tx", action=how)
         play.notes["settled"] = set()
+        if "error" in answer:
+            _come_back(play, "c3", "crash")
 
 
 def ack_twice(play):
