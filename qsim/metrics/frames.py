@@ -151,7 +151,7 @@ def _of_queue(ledger: Ledger, queue: int) -> pd.DataFrame:
             "producer": _producer_names(ledger, identity >> NUMBER_BITS),
             "number": identity & ((1 << NUMBER_BITS) - 1),
             "queue": _repeated([q.name for q in ledger.plan.queues], np.full(len(dense), queue)),
-            "priority": _repeated(list(ledger.plan.queues[queue].priorities), ledger.level[dense]),
+            "priority": _repeated(list(ledger.priority_names), ledger.priority[dense]),
             "group": ledger.group[dense],
             "poison": ledger.poison[dense],
             "sent_s": _seconds(ledger.first_sent[dense]),
@@ -208,10 +208,10 @@ def _ends(ledger: Ledger, queue: int) -> Array:
 
 
 def _producer_names(ledger: Ledger, index: Array) -> Any:
-    of_index = np.zeros(max(1, ledger.producers), np.int64)
-    for i, producer in enumerate(ledger.plan.producers):
-        of_index[producer.first_index : producer.first_index + producer.count] = i
-    return _repeated([p.name for p in ledger.plan.producers], of_index[index])
+    """Who sent each message, or that of which it was made."""
+    names = [producer.name for producer in ledger.plan.producers]
+    of_index = np.array([names.index(origin.producer.name) for origin in ledger.origins] or [0])
+    return _repeated(names, of_index[index])
 
 
 def _repeated(names: list[str], codes: Array) -> Any:

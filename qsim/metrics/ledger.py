@@ -1,8 +1,9 @@
 """The rows of one run, found by kind; and its messages, numbered densely.
 
 It knows the layout of the journal and nothing of what a metric means.  A message gets a dense number: all messages
-of producer 0, then those of producer 1, and so on, so that what is known of messages are arrays, not dicts.  Rows are
-read in chunks, so that only what is asked for is ever copied; they are in the order of time.
+of producer 0, then those of producer 1, and so on, so that what is known of messages are arrays, not dicts.  What was
+made of a message (a topic's copy, what a consumer emits) has what is said of itself, and else what was said of that
+message.  Rows are read in chunks, so that only what is asked for is ever copied; they are in the order of time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from qsim.kernel.journal import Kind
 from qsim.metrics.naming import NUMBER_BITS, PROCESS_BITS
+from qsim.scenario.origins import Origin, origins, priorities_of
 from qsim.scenario.plan import Plan
 from qsim.sim.recording import Recording
 from qsim.units import Nanos
@@ -115,15 +117,20 @@ class Ledger:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     @cached_property
+    def origins(self) -> tuple[Origin, ...]:
+        """Of each producer index, those of branches included."""
+        return origins(self.plan)
+
+    @property
     def producers(self) -> int:
-        """How many producer indices there are, those of branches included."""
-        return max((p.first_index + p.count for p in self.plan.producers), default=0) + len(self.plan.branches)
+        """How many producer indices there are."""
+        return len(self.origins)
 
     @cached_property
     def first(self) -> Array:
         """Dense number of each producer's message 0; one more at the end: how many messages there are."""
         most = np.full(self.producers, -1, np.int64)
-        for _, part in self.scan(Kind.SENT, Kind.ACCEPTED):
+        for _, part in self.scan(Kind.SENT, *_COMES):
             producer = part["message"] >> NUMBER_BITS
             np.maximum.at(most, producer, part["message"] & ((1 << NUMBER_BITS) - 1))
         return np.concatenate([[0], np.cumsum(most + 1)])
@@ -145,40 +152,55 @@ class Ledger:
         return (producer << NUMBER_BITS) | (dense - self.first[producer])
 
     def home(self, dense: Array) -> Array:
-        """The queue to which each message was sent."""
-        to = np.empty(max(1, self.producers), np.int64)
-        for producer in self.plan.producers:
-            to[producer.first_index : producer.first_index + producer.count] = producer.to
-        return to[np.searchsorted(self.first, dense, side="right") - 1]
+        """The queue (or topic) to which each message was sent."""
+        to = np.array([origin.to for origin in self.origins] or [0])
+        return to[self._producer_of(dense)]
+
+    def _producer_of(self, dense: Array) -> Array:
+        return np.searchsorted(self.first, dense, side="right") - 1
 
     @cached_property
     def first_sent(self) -> Array:
-        """When the producer first tried to send each message; -1 never."""
-        return self._of_first_try("time", np.int64)
+        """When the producer (or the consumer that emits it) first tried to send each message; -1 never."""
+        return self._inherited(self._of_first_try("time", np.int64))
 
     @cached_property
-    def level(self) -> Array:
-        """Priority level of each message."""
-        return self._of_first_try("cause", np.int8)
+    def origin_sent(self) -> Array:
+        """When the first of all messages of which each was made was first sent; -1 never."""
+        return self._inherited(self._of_first_try("time", np.int64), of_roots=True)
+
+    @cached_property
+    def priority_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for queue in self.plan.queues for name in queue.priorities))
+
+    @cached_property
+    def priority(self) -> Array:
+        """Which of ``priority_names`` each message has; -1 none."""
+        level = self._of_first_try("cause", np.int8)
+        for origin, own in self._runs():
+            names = priorities_of(self.plan, origin.to)
+            table = np.array([*map(self.priority_names.index, names), -1], np.int8)
+            level[own] = table[np.where(level[own] < len(names), level[own], -1)]
+        return self._inherited(level)
 
     @cached_property
     def group(self) -> Array:
         """Group of each message, -1 none."""
-        return self._of_first_try("other", np.int32)
+        return self._inherited(self._of_first_try("other", np.int32))
 
     @cached_property
     def poison(self) -> Array:
         """Whether a message was sent as poison (a later fix does not change that)."""
         marked = np.zeros(self.size, bool)
         marked[self.select(Kind.POISON, columns=("dense",)).dense] = True
-        return marked
+        return self._inherited(marked, nothing=False)
 
     def sent_order(self) -> Array:
         """Position of each message's first SENT row: the order in which they were sent; -1 never."""
         order = np.full(self.size, -1, np.int64)
         for at, part in self._first_tries():
             order[self.dense(part["message"])] = at
-        return order
+        return self._inherited(order)
 
     def _of_first_try(self, column: str, dtype: type) -> Array:
         found: Array = np.full(self.size, -1, dtype)
@@ -190,16 +212,31 @@ class Ledger:
         for at, part in self.scan(Kind.SENT):
             yield _keep(at, part, part["attempt"] == 1)
 
+    def _runs(self) -> Iterator[tuple[Origin, slice]]:
+        """Each producer index with its messages, parents before what is made of them."""
+        for origin, start, end in zip(self.origins, self.first, self.first[1:], strict=False):
+            yield origin, slice(int(start), int(end))
+
+    def _inherited(self, values: Array, nothing: int = -1, of_roots: bool = False) -> Array:
+        """``values`` by message, where those of which ``nothing`` is said have their parent's (all their root's)."""
+        for index, (origin, own) in enumerate(self._runs()):
+            above = origin.root if of_roots else origin.parent
+            if above != index:
+                from_ = int(self.first[above])
+                theirs = values[from_ : from_ + own.stop - own.start]
+                values[own] = theirs if of_roots else np.where(values[own] == nothing, theirs, values[own])
+        return values
+
     # --- labels -------------------------------------------------------------------------------------------------------
 
-    def labelled(self, label: str | None, priorities: tuple[str, ...]) -> Array | None:
+    def labelled(self, label: str | None) -> Array | None:
         """Which messages carry the label: poison, a priority, an attribute value or a group; None: all of them."""
         if label is None:
             return None
         if label == "poison":
             return self.poison
-        if label in priorities:
-            return self.level == priorities.index(label)
+        if label in self.priority_names:
+            return self.priority == self.priority_names.index(label)
         return self._with_attribute(label) if not label.isdecimal() else self.group == int(label)
 
     def _with_attribute(self, value: str) -> Array:
@@ -210,7 +247,11 @@ class Ledger:
             low, high = self.first[producer.first_index], self.first[producer.first_index + producer.count]
             own = (rows.dense >= low) & (rows.dense < high)
             marked[rows.dense[own & np.isin(rows.other, combinations)]] = True
-        return marked
+        return self._inherited(marked, nothing=False)
+
+
+_COMES = (Kind.ACCEPTED, Kind.REJECTED, Kind.SUPPRESSED)
+"""Rows that tell of a copy, which nobody sent."""
 
 
 def attribute_values(attributes: tuple[tuple[str, Any], ...]) -> list[tuple[str, ...]]:

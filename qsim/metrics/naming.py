@@ -1,31 +1,38 @@
-"""Messages and processes by name: ``api:351``, ``api#2:351``, ``worker-3``.
+"""Messages and processes by name: ``api:351``, ``api#2:351``, ``api:351/billing``, ``worker-3``.
 
-It knows the plan's names.  Producers and processes count from 1 as people do; a message has its producer's number.
+It knows the plan's names.  Producers and processes count from 1 as people do; a message has its producer's number, and
+what was made of it says behind a slash for which queue, or by which consumer.
 """
 
 from __future__ import annotations
 
 import re
 
+from qsim.scenario.origins import NUMBER, NUMBER_BITS, Origin, origins
 from qsim.scenario.plan import Plan, ProducerPlan
+from qsim.scenario.problems import did_you_mean
 
-NUMBER_BITS = 40
 PROCESS_BITS = 20
-_MESSAGE = re.compile(r"(?:([A-Za-z][A-Za-z0-9_-]*)(?:#(\d+))?:)?(\d+)")
+_NAME = r"[A-Za-z][A-Za-z0-9_-]*"
+_MESSAGE = re.compile(rf"(?:({_NAME})(?:#(\d+))?:)?(\d+)((?:/{_NAME}(?:#\d+)?)*)")
+
+_last: tuple[Plan | None, tuple[Origin, ...]] = (None, ())
+
+
+def _origins(plan: Plan) -> tuple[Origin, ...]:
+    """Of the plan last asked about they are known: names are asked for one after the other."""
+    global _last
+    known = _last
+    if known[0] is not plan:
+        known = _last = plan, origins(plan)
+    return known[1]
 
 
 def message_name(plan: Plan, message: int) -> str:
     """The message as it is printed, and may be asked for."""
-    producer = producer_of(plan, message)
-    index = (message >> NUMBER_BITS) - producer.first_index
-    which = f"#{index + 1}" if producer.count > 1 else ""
-    return f"{producer.name}{which}:{message & ((1 << NUMBER_BITS) - 1)}"
-
-
-def producer_of(plan: Plan, message: int) -> ProducerPlan:
-    """Who sent the message."""
-    index = message >> NUMBER_BITS
-    return next(p for p in plan.producers if p.first_index <= index < p.first_index + p.count)
+    origin = _origins(plan)[message >> NUMBER_BITS]
+    which = f"#{origin.i + 1}" if origin.producer.count > 1 else ""
+    return f"{origin.producer.name}{which}:{message & NUMBER}{origin.way}"
 
 
 def message_number(plan: Plan, name: str | int) -> int:
@@ -37,7 +44,16 @@ def message_number(plan: Plan, name: str | int) -> int:
     index = int(match[2] or 1)
     if not 1 <= index <= producer.count:
         raise LookupError(f"{producer.name} has {producer.count} producers, so there is no #{index}")
-    return (producer.first_index + index - 1) << NUMBER_BITS | int(match[3])
+    return _index_of(plan, producer.first_index + index - 1, match[4]) << NUMBER_BITS | int(match[3])
+
+
+def _index_of(plan: Plan, root: int, way: str) -> int:
+    """The producer index of what was made of the root's messages on this way."""
+    ways = {origin.way: index for index, origin in enumerate(_origins(plan)) if origin.root == root}
+    if way not in ways:
+        raise LookupError(f"nothing is called '{way}' behind a message of {_origins(plan)[root].producer.name}; "
+                          f"{did_you_mean(way, [w for w in ways if w], 'there are') or 'nothing is made of it'}")  # fmt: skip
+    return ways[way]
 
 
 def _producer(plan: Plan, name: str) -> ProducerPlan:

@@ -48,21 +48,17 @@ KEPT = 300 << 20
 
 
 def names_of(plan: Plan) -> Names:
-    """What references may name in this plan."""
-    objects = {"queue": plan.queues, "producer": plan.producers, "consumer": plan.consumers, "alert": plan.alerts}
+    """What references may name in this plan.  A label is one of any object: copies keep what their original has."""
+    objects = {
+        "queue": plan.queues, "topic": plan.topics, "producer": plan.producers, "consumer": plan.consumers,
+        "alert": plan.alerts,
+    }  # fmt: skip
     kinds = {o.name: kind for kind, group in objects.items() for o in group}  # type: ignore[attr-defined]
+    priorities = [level for queue in plan.queues for level in queue.priorities]
     attributes = [v for p in plan.producers for _, shares in p.message.attributes for v in shares.names]
     groups = max((p.message.groups.keys for p in plan.producers if p.message.groups), default=0)
-    labels = {o: (*_priorities(plan, kind, o), *attributes) for o, kind in kinds.items() if kind != "alert"}
+    labels = {o: tuple(dict.fromkeys((*priorities, *attributes))) for o, kind in kinds.items() if kind != "alert"}
     return Names(kinds, labels, dict.fromkeys(labels, groups))
-
-
-def _priorities(plan: Plan, kind: str, name: str) -> tuple[str, ...]:
-    """The names of priority levels that messages of this object have."""
-    item = _named(plan, kind, name)
-    of = {"queue": lambda: [item], "producer": lambda: [plan.queues[item.to]]}
-    of["consumer"] = lambda: [plan.queues[i] for i in item.sources]
-    return tuple(dict.fromkeys(level for queue in of[kind]() for level in queue.priorities))
 
 
 def _named(plan: Plan, kind: str, name: str) -> Any:
@@ -139,10 +135,7 @@ class Numbers:
 
     def marked(self, reference: Reference) -> Array | None:
         """Which messages the label names; None: all."""
-        if reference.label is None:
-            return None
-        priorities = _priorities(self.plan, self.names.kinds[reference.object], reference.object)
-        return self.ledger.labelled(reference.label, priorities)
+        return None if reference.label is None else self.ledger.labelled(reference.label)
 
     def count(self, reference: Reference, name: str | None = None) -> Number:
         """The counter (or another of the same object) in the reference's window, for its label."""
@@ -154,10 +147,10 @@ class Numbers:
         return _COUNTERS[kind](self.ledger, item, name, span, marked)
 
     def item(self, reference: Reference) -> tuple[str, Any]:
-        """The kind, and the queue's or alert's number, or the plan of the producer or consumer."""
+        """The kind, and the queue's, topic's or alert's number, or the plan of the producer or consumer."""
         kind = self.names.kinds[reference.object]
         item = _named(self.plan, kind, reference.object)
-        return kind, getattr(self.plan, f"{kind}s").index(item) if kind in ("queue", "alert") else item
+        return kind, getattr(self.plan, f"{kind}s").index(item) if kind in ("queue", "topic", "alert") else item
 
     def _function(self, reference: Reference) -> Function:
         kind, item = self.item(reference)

@@ -171,9 +171,9 @@ def latency(ledger: Ledger, queue: int) -> Values:
 
 
 def origin_latency(ledger: Ledger, queue: int) -> Values:
-    """Latency from the first send, whatever moves came between."""
+    """Latency from the first send, whatever moves came between, and of whatever message it was made."""
     rows = ledger.select(Kind.ACKED, queue=queue, columns=("time", "dense"))
-    return Values(rows.time, rows.time - ledger.first_sent[rows.dense], rows.dense)
+    return Values(rows.time, rows.time - ledger.origin_sent[rows.dense], rows.dense)
 
 
 def receives(ledger: Ledger, queue: int) -> Values:

@@ -26,6 +26,7 @@ from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
 from qsim.sim.draws import Draws
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
+from qsim.sim.originals import Originals
 from qsim.sim.port import ports_of
 from qsim.sim.producers import Maker, OutOfBudget
 from qsim.sim.quick import QuickMember, is_untouched
@@ -181,7 +182,7 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     for port in ports:
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
-    return World(env, plan, luck, slots, journal, broker, ports, [*ports])
+    return World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
 
 
 def _purges(plan: Plan) -> bool:

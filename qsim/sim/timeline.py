@@ -95,8 +95,8 @@ def _fix_poison(cast: Cast, action: FixPoison, begins: bool) -> None:
     if not begins:
         return
     world.journal.write(world.now, -1, NOBODY, 0, -1 if action.queue is None else action.queue, Kind.HEALED)
-    targets = {maker.index: maker.plan.to for makers in cast.makers for maker in makers}
-    healed = {number for number in world.poison if action.queue in (None, targets[number >> NUMBER_BITS])}
+    origins = world.originals.origins
+    healed = {number for number in world.poison if action.queue in (None, origins[number >> NUMBER_BITS].to)}
     world.poison -= healed  # the set itself: everybody looks at it
 
 

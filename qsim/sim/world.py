@@ -13,6 +13,7 @@ from qsim.kernel.log import Log
 from qsim.kernel.queue import Queue
 from qsim.scenario.plan import Plan
 from qsim.sim.luck import Luck
+from qsim.sim.originals import Originals
 from qsim.sim.port import Port
 from qsim.sim.slots import Slots
 from qsim.units import Nanos
@@ -29,6 +30,8 @@ class World:
     journal: Journal
     broker: Broker
     ports: list[Port]
+    originals: Originals
+    """What is known of a message by its number alone."""
     targets: list[Any]
     """What can be sent to, by number: the ports of the queues, then the topics."""
     poison: set[int] = field(default_factory=set)
