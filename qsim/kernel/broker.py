@@ -10,6 +10,7 @@ A driver with alarms of its own (the simulator) uses the queues directly.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import ExitStack
 from difflib import get_close_matches
 from itertools import count
 from typing import Any
@@ -287,8 +288,12 @@ class Broker:
             return
         for credit, queue in list(session.credits.items()):
             queue.cancel(credit)
-        for delivery in list(session.held.values()):
-            delivery.message.queue.release(now, delivery)
+        held = list(session.held.values())
+        with ExitStack() as stack:
+            for queue in dict.fromkeys(delivery.message.queue for delivery in held):
+                stack.enter_context(queue.together(now))
+            for delivery in held:
+                delivery.message.queue.release(now, delivery)
         del self.sessions[client]
 
     def redrive(self, now: Nanos, source: str, to: str, limit: int | None = None) -> int:

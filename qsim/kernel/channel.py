@@ -6,6 +6,9 @@ business; that a call with a wrong delivery closes the channel is a profile's (`
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from qsim.kernel.journal import Cause
@@ -106,8 +109,14 @@ class Channel:
         return Cause.NONE
 
     def _settle_now(self, now: Nanos, calls: list[Settling]) -> Cause:
+        """Calls of one kind that follow each other are one, for each queue."""
         self.broker.before(now)
-        for call in calls:
-            call.do(now)
+        for _, alike in groupby(calls, key=attrgetter("is_ack", "requeue")):
+            batch = list(alike)
+            with ExitStack() as stack:
+                for queue in dict.fromkeys(call.delivery.message.queue for call in batch):
+                    stack.enter_context(queue.together(now))
+                for call in batch:
+                    call.do(now)
         self.broker.look(now)
         return Cause.NONE

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from heapq import heappop, heappush
 from itertools import islice
@@ -110,6 +111,8 @@ class Queue:
         """Who got the last number, where messages are numbered."""
         self._strikes_heads = False
         """Time strikes at the head only, and some message has had an end."""
+        self._is_between = False
+        """More comes back in this call: what is too much or out of date goes after it."""
         self._elders: list[tuple[Nanos, int, Message]] = []
         """Messages at the back although they are old."""
         self._broker = broker
@@ -950,8 +953,20 @@ class Queue:
             self._unlease(message)
         self._expire_now(now, message)
 
+    @contextmanager
+    def together(self, now: Nanos) -> Iterator[None]:
+        """What comes back in one call is all back before the queue looks who is too much, or out of date (RMQ-34)."""
+        self._is_between = True
+        yield
+        self._is_between = False
+        self._shrink(now)
+        if self._strikes_heads:
+            self._strike_heads(now)
+
     def _strike_heads(self, now: Nanos) -> None:
         """RMQ-25: only who would go next can be found to be out of date; behind him it counts as if it were not."""
+        if self._is_between:
+            return
         lanes, most = self.ready, None if self.profile.expires_in_each_level else 1
         assert isinstance(lanes, Fifo | Levels)
         while late := [m for m in islice(lanes.heads(), most) if m.expires is not None and m.expires <= now]:
@@ -1014,7 +1029,7 @@ class Queue:
         """Where only ready ones count, what becomes ready may be too much: then the head goes, be it the message
         that just came back (RMQ-29)."""
         capacity = self.profile.capacity
-        if capacity is None or not (capacity.counts_ready_only and capacity.when_full in _DROPS):
+        if capacity is None or self._is_between or not (capacity.counts_ready_only and capacity.when_full in _DROPS):
             return
         for _ in range(self.visible):  # not while it is over: a queue may be its own dead-letter queue
             if not self._is_over() or (head := self.ready.drop_oldest()) is None:
