@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from operator import attrgetter
@@ -24,6 +25,7 @@ FIRST = int(os.environ.get("QSIM_LIVE_SEED", "0")) * 1_000_000
 SHRINKS_FOR = 60
 """Seconds."""
 KEEP = os.environ.get("QSIM_LIVE_KEEP")
+STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +84,21 @@ def _line(name: str, good: list, late: int, unsteady: int, differ: int) -> str:
     version = good[0].trace["version"] if good else "nobody"
     left_out = f"; left out: {late} late, {unsteady} differed once and not again" if late or unsteady else ""
     return f"{name}: met {version}, {len(good)} sequences, {steps} steps, {differ} differ{left_out}"
+
+
+def pytest_sessionfinish(session, exitstatus) -> None:
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config) -> None:
+    """A Java machine whose threads still run may take down an interpreter that ends in good order (exit 139), when all
+    has been said and stopped: so this one ends at once."""
+    jpype = sys.modules.get("jpype")
+    if jpype is not None and jpype.isJVMStarted():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(STATUS, 1))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
