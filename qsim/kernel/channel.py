@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Delivery
+from qsim.kernel.profile import Order
 from qsim.kernel.queue import ACK, NACK
 from qsim.kernel.session import Sending, Session, Settling
 from qsim.units import Nanos
@@ -112,7 +113,7 @@ class Channel:
         """Calls of one kind that follow each other are one, for each queue."""
         self.broker.before(now)
         for _, alike in groupby(calls, key=attrgetter("is_ack", "requeue")):
-            batch = list(alike)
+            batch = sorted(alike, key=_lane)
             with ExitStack() as stack:
                 for queue in dict.fromkeys(call.delivery.message.queue for call in batch):
                     stack.enter_context(queue.together(now))
@@ -120,3 +121,12 @@ class Channel:
                     call.do(now)
         self.broker.look(now)
         return Cause.NONE
+
+
+def _lane(call: Settling) -> int:
+    """A classic queue goes through a batch priority by priority, for each has a queue of its own (RMQ-30)."""
+    message = call.delivery.message
+    profile = message.queue.profile
+    if profile.order is not Order.PRIORITY or profile.returns_before_levels:
+        return 0
+    return message.level if profile.lane_of is None else profile.lane_of[message.level]
