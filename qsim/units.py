@@ -253,11 +253,20 @@ def format_duration(time: Nanos | float) -> str:
 def format_rate(per_second: Fraction | float) -> str:
     """ "1000/s", "0.5/s": four significant digits."""
     value = float(per_second)
-    return f"{value:.0f}/s" if value >= 1000 else f"{value:.4g}/s"
+    return f"{value:.0f}/s" if value >= 1000 else f"{digits(value)}/s"
 
 
 def format_share(share: Fraction | float) -> str:
-    return f"{float(share) * 100:.4g} %"
+    return f"{digits(float(share) * 100)} %"
+
+
+def digits(value: float, significant: int = 4) -> str:
+    """ "0.000094": so many significant digits, and no exponent for what is small."""
+    short = f"{value:.{significant}g}"
+    if "e-" not in short:
+        return short
+    exponent = int(short.partition("e")[2])
+    return f"{value:.{significant - 1 - exponent}f}".rstrip("0").rstrip(".")
 
 
 def format_size(size: int) -> str:

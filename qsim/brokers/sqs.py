@@ -35,6 +35,7 @@ _BOTH: dict[str, tuple[Any, str]] = dict(
     default_wait=(20 * SECOND, "ours: long polling; the broker's own 0 only makes sense with every"),
     max_size=(1 << 20, "SQS limits: 1 MiB with attributes"),
     max_batch_size=(1 << 20, "SQS-4: the messages of a batch share 1 MiB, whatever the queue's own limit"),
+    billed_size=(64 << 10, "SQS pricing: every 64 KiB of a request's payload is billed as one request"),
     redrive_rate=(500, "SQS-29: at most 500 messages/s"),
 )
 

@@ -33,7 +33,7 @@ def conservation(recording: Recording | Numbers) -> dict[str, Any]:
 
 def _queue(numbers: Numbers, queue: int) -> dict[str, int]:
     ledger = numbers.ledger
-    counts = {name: counters.of_queue(ledger, queue, name, _ALWAYS) for name in (*IN, *OUT)}
+    counts = {name: int(counters.of_queue(ledger, queue, name, _ALWAYS)) for name in (*IN, *OUT)}
     held = ends.levels(ledger, queue)
     return counts | {name: held[name] for name in LEVELS}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qsim.scenario.reference import RATE, SHARE, TIME, Reference
-from qsim.units import SECOND, format_duration, format_rate, format_share
+from qsim.units import SECOND, digits, format_duration, format_rate, format_share
 
 
 def say(value: Any, dimension: str) -> str:
@@ -42,7 +42,7 @@ def _count(value: Any) -> str:
     number = float(value)
     if number == round(number):
         return f"{round(number):,}"
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else digits(number)
 
 
 def _rate(value: Any) -> str:

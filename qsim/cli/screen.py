@@ -17,9 +17,11 @@ from qsim.cli.together import Estimate, Named, Outcome
 from qsim.metrics.numbers import Numbers, series
 from qsim.scenario.codes import CODES
 from qsim.scenario.problems import Problem
-from qsim.scenario.reference import dimension, parse
-from qsim.units import Nanos, format_duration, format_rate, write_duration
+from qsim.scenario.reference import MONEY, SHARE, dimension, parse
+from qsim.units import Nanos, digits, format_duration, format_rate, write_duration
 
+_LEAST_SHARE = 0.0001
+"""Half widths of shares below are not told in digits."""
 CELLS = 24
 """Blocks of a sparkline."""
 
@@ -98,6 +100,7 @@ def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None =
     yield ""
     yield from _named_by_broker(by_broker or {})
     yield from _objects(outcome, "consumer", [c.name for c in outcome.plan.consumers], _CONSUMER)
+    yield from _costs(outcome)
     yield from _producers(outcome)
     yield from _alerts(outcome)
 
@@ -126,13 +129,17 @@ def _value(found: Estimate, reference: str) -> str:
 
 
 def _said(value: Any, measured: str) -> str:
-    return say(round(value, 3 if measured == "share" else 1) if isinstance(value, float) else value, measured)
+    rounded = isinstance(value, float) and measured != MONEY
+    return say(round(value, 3 if measured == SHARE else 1) if rounded else value, measured)
 
 
 def _half(found: Estimate, reference: str) -> str:
     if not found.half:
         return ""
-    return "±" + say(float(f"{found.half:.2g}"), dimension(parse(reference)))
+    measured = dimension(parse(reference))
+    if measured == SHARE and found.half < _LEAST_SHARE:
+        return "±<" + say(_LEAST_SHARE, measured)
+    return "±" + say(float(f"{found.half:.2g}"), measured)
 
 
 def _queues(outcome: Outcome) -> Iterator[str]:
@@ -195,6 +202,34 @@ def _named_by_broker(by_broker: Mapping[str, Mapping[str, Named]]) -> Iterator[s
         for line, metric in zip(lines[1:], metrics.values(), strict=True):
             yield from hanging(f"{line:<{width}}", metric.says, width)
         yield ""
+
+
+_MILLION = 1_000_000
+
+
+def _costs(outcome: Outcome) -> Iterator[str]:
+    """What a million messages cost, where there are prices: of those that queues accepted from producers."""
+    plan = outcome.plan
+    if plan.cost is None:
+        return
+    accepted = _sum(outcome, plan.producers, "accepted")
+    if accepted:
+        calls, money = _sum(outcome, plan.queues, "requests"), _sum(outcome, plan.queues, "cost")
+        hours = _sum(outcome, plan.consumers, "cost")
+        calls, money, hours = (part * _MILLION / accepted for part in (calls, money, hours))
+        told = f"{say(round(calls), 'count')} calls, {_money(money + hours)} money"
+        parts = f" (queues {_money(money)}, consumers {_money(hours)})" if hours and money else ""
+        yield from hanging(" per million messages: ", told + parts, 4)
+        yield ""
+
+
+def _sum(outcome: Outcome, objects: Iterable[Any], metric: str) -> float:
+    return sum(outcome.exact(f"{each.name}.{metric} total").mean or 0 for each in objects)
+
+
+def _money(value: float) -> str:
+    """Three digits, and two decimals from one on."""
+    return f"{value:,.2f}" if value >= 1 else digits(value, 3)
 
 
 def _producers(outcome: Outcome) -> Iterator[str]:

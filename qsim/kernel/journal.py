@@ -99,7 +99,8 @@ class Kind(IntEnum):
     TOO_LATE            a reply came when nobody waited for it any more
     GAVE_UP_WAITING     no reply in time (attempt: of the request)
     queues
-    ACCEPTED            entered by a send (cause: to, READY or DELAYED; other: group, -1 none)
+    ACCEPTED            entered by a send (cause: to, READY or DELAYED; other: group, -1 none; attempt: messages in this
+                        call, 0 if it was alone; so in the two that follow)
     SUPPRESSED          a duplicate of an earlier send: nothing enters
     REJECTED            refused at the send (cause)
     VISIBLE             its delay is over (DELAYED to READY)

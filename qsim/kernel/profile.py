@@ -218,6 +218,8 @@ class Profile:
     max_size: int | None = None
     max_batch_size: int | None = None
     """Bytes of all the messages of one call together (SQS-4)."""
+    billed_size: int | None = None
+    """Every so many bytes of a call's payload are billed as one call; None: a call is a call."""
     redrive_rate: int | None = None
     """Most messages a second that a redrive moves."""
     is_log: bool = False

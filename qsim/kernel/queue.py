@@ -225,11 +225,11 @@ class Queue:
             cause = Cause.TOO_MANY
         elif profile.max_batch_size is not None and sum(e.get("size", 0) for e in entries) > profile.max_batch_size:
             cause = Cause.TOO_LONG
-        return [self._send_entry(now, entry, cause) for entry in entries]
+        return [self._send_entry(now, entry, cause, len(entries)) for entry in entries]
 
-    def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause) -> Cause:
+    def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause, together: int) -> Cause:
         cause = self._refusal(now, entry.get("group"), entry.get("delay"), entry.get("size", 0), cause)
-        answer = self._refuse(now, entry["number"], cause) if cause else self.enter(now, **entry)
+        answer = self._refuse(now, entry["number"], cause, together) if cause else self.enter(now, **entry, together=together)
         if self._forwards:
             self._pass_on(now)
         return answer
@@ -250,9 +250,9 @@ class Queue:
             return Cause.TOO_LARGE
         return _NONE
 
-    def _refuse(self, now: Nanos, number: int, cause: Cause) -> Cause:
+    def _refuse(self, now: Nanos, number: int, cause: Cause, together: int = 0) -> Cause:
         if cause is not Cause.BLOCKED:
-            self._journal.write(now, number, NOBODY, 0, self.index, Kind.REJECTED, cause)
+            self._journal.write(now, number, NOBODY, together, self.index, Kind.REJECTED, cause)
         return cause
 
     def enter(
@@ -267,16 +267,17 @@ class Queue:
         dedup: Hashable = None,
         attributes: Mapping[str, str] | None = None,
         payload: Any = None,
+        together: int = 0,
     ) -> Cause:
-        """What a send does once the call itself is in order."""
+        """What a send does once the call itself is in order; ``together``: messages in the call, where it can take several."""
         profile = self.profile
         if dedup is not None and profile.dedup_window != 0 and self._is_duplicate(now, group, dedup):
-            self._journal.write(now, number, NOBODY, 0, self.index, Kind.SUPPRESSED)
+            self._journal.write(now, number, NOBODY, together, self.index, Kind.SUPPRESSED)
             return Cause.DUPLICATE_ID
         if profile.capacity is not None and (cause := self._make_room(now, size)):
             if profile.capacity.when_full is Overflow.REJECT_DEAD_LETTER:
                 self._send_on(now, number, level, group, size, attributes, payload)
-            return self._refuse(now, number, cause)
+            return self._refuse(now, number, cause, together)
         if dedup is not None and profile.dedup_window != 0:
             self._remember(now, group, dedup)
         rank = self._next()
@@ -302,7 +303,7 @@ class Queue:
             self.visible += 1
             self._push(message)
         rows = self._rows
-        rows += _pack(now, number, -1, 0, self.index, _ACCEPTED, to, label)
+        rows += _pack(now, number, -1, together, self.index, _ACCEPTED, to, label)
         if len(rows) > CHUNK:
             self._journal.flush()
         if profile.capacity is not None:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from qsim.kernel.journal import Kind
-from qsim.metrics import queues, workers
+from qsim.metrics import costs, queues, workers
 from qsim.metrics.ledger import NUMBER_BITS, Ledger, only
-from qsim.scenario.plan import ConsumerPlan, ProducerPlan
+from qsim.scenario.plan import ConsumerPlan, Cost, ProducerPlan
 from qsim.units import Nanos
 
 Array = Any
@@ -38,6 +38,7 @@ QUEUE_MOMENTS: dict[str, Callable[[Ledger, int], Any]] = {
     "redelivered": queues.redelivered,
     "out_of_order": queues.out_of_order,
     "lost": queues.lost,
+    "requests": costs.requests,
 }
 PRODUCER: dict[str, Kind] = {
     "sent": Kind.SENT,
@@ -62,7 +63,9 @@ Span = tuple[Nanos, Nanos]
 """From, and before which time."""
 
 
-def of_queue(ledger: Ledger, queue: int, name: str, span: Span, marked: Array | None = None) -> int:
+def of_queue(ledger: Ledger, queue: int, name: str, span: Span, marked: Array | None = None) -> int | float:
+    if name == "cost":
+        return costs.of_queue(ledger, queue, span)
     if name in QUEUE_MOMENTS:
         return _moments(QUEUE_MOMENTS[name](ledger, queue), span, marked)
     return _rows(ledger, "queue", queue, QUEUE[name], span, marked)
@@ -81,13 +84,19 @@ def of_consumer(
     ledger: Ledger, consumer: ConsumerPlan, name: str, span: Span, marked: Array | None = None
 ) -> int | float:
     if name == "consumer_hours":
-        return workers.count(ledger, consumer).integral(span[0], min(span[1], ledger.ended)) / 3_600e9
+        return _hours(ledger, consumer, span)
+    if name == "cost":
+        return _hours(ledger, consumer, span) * float((ledger.plan.cost or Cost()).consumer_hour)
     if name == "stale_acks":
         rows = ledger.select(Kind.STALE, consumer=consumer.index, columns=("time", "dense", "other"))
         return _moments(only(rows, rows.other == STALE_ACK), span, marked)
     if name in CONSUMER_MOMENTS:
         return _moments(CONSUMER_MOMENTS[name](ledger, consumer), span, marked)
     return _rows(ledger, "consumer", consumer.index, CONSUMER[name], span, marked)
+
+
+def _hours(ledger: Ledger, consumer: ConsumerPlan, span: Span) -> float:
+    return workers.count(ledger, consumer).integral(span[0], min(span[1], ledger.ended)) / 3_600e9
 
 
 def of_alert(ledger: Ledger, alert: int, span: Span) -> int:

@@ -195,6 +195,18 @@ class Ledger:
         marked[self.select(Kind.POISON, columns=("dense",)).dense] = True
         return self._inherited(marked, nothing=False)
 
+    @cached_property
+    def payload(self) -> Array:
+        """Bytes of each message: its producer's size, or what was recorded of it."""
+        sizes = np.zeros(self.size, np.int64)
+        for origin, own in self._runs():
+            recorded = origin.producer.recorded
+            sizes[own] = origin.producer.message.size
+            if recorded is not None and recorded.sizes:
+                each = np.array(recorded.sizes)[: own.stop - own.start]
+                sizes[own.start : own.start + len(each)] = each
+        return sizes
+
     def sent_order(self) -> Array:
         """Position of each message's first SENT row: the order in which they were sent; -1 never."""
         order = np.full(self.size, -1, np.int64)

@@ -25,6 +25,7 @@ from qsim.scenario.reference import (
     COUNTER,
     END,
     METRICS,
+    MONEY,
     ONCE,
     PER_MESSAGE,
     PERCENTILES,
@@ -58,7 +59,7 @@ def names_of(plan: Plan) -> Names:
     attributes = [v for p in plan.producers for _, shares in p.message.attributes for v in shares.names]
     groups = max((p.message.groups.keys for p in plan.producers if p.message.groups), default=0)
     labels = {o: tuple(dict.fromkeys((*priorities, *attributes))) for o, kind in kinds.items() if kind != "alert"}
-    return Names(kinds, labels, dict.fromkeys(labels, groups))
+    return Names(kinds, labels, dict.fromkeys(labels, groups), plan.cost is not None, plan.duration + plan.drain)
 
 
 def _named(plan: Plan, kind: str, name: str) -> Any:
@@ -93,8 +94,15 @@ class Numbers:
         reference = self.checked(reference)
         if reference not in self._answers:
             metric = metric_of(reference, self.names)
-            self._answers[reference] = _ANSWERS[metric.type](self, reference)
+            answer = None if self._was_not_reached(reference) else _ANSWERS[metric.type](self, reference)
+            self._answers[reference] = answer
         return self._answers[reference]
+
+    def _was_not_reached(self, reference: Reference) -> bool:
+        """Whether the run was cut short before the time that is asked for: then there is no data."""
+        begins = reference.from_ if reference.at is None else reference.at
+        ended = self.recording.ended
+        return isinstance(begins, int) and begins > ended and ended < self.plan.duration
 
     def checked(self, reference: Reference | str) -> Reference:
         """The reference, if this run can tell it; raises ReferenceError_."""
@@ -345,7 +353,7 @@ def summary_references(names: Names) -> list[str]:
         f"{name}.{metric}{endings[about.type]}"
         for name, kind in names.kinds.items()
         for metric, about in METRICS[kind].items()
-        if about.type in endings and not about.later
+        if about.type in endings and not about.later and (names.has_prices or about.dimension != MONEY)
     ]
 
 

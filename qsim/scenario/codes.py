@@ -65,6 +65,8 @@ _ROWS = (
          "SQS-10"),
     Code("Q032", "a queue that is its own dead-letter queue, or is redriven to itself",
          "The message would leave and be back at the same instant."),
+    Code("Q033", "a metric at a time that the run does not reach",
+         "The answer would be the state at the end, whatever time is written: at end says so."),
     Code("Q040", "not supported yet", "The format has this key; this release does not run it."),
     Code("A100", "a queue is not stable: more arrives than its consumers finish",
          "The backlog grows by arrivals minus departures, for ever; at exactly 100 % with random arrivals too.",

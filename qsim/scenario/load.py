@@ -15,7 +15,7 @@ from qsim.scenario import control, files, meaning, model, plan, shape, whatif
 from qsim.scenario.branches import with_branches
 from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
-from qsim.scenario.resolve import Resolver, expectation
+from qsim.scenario.resolve import Resolver, cost, drain, expectation
 from qsim.scenario.source import Document, fail, read_file, read_text, read_value
 
 BASE = "base"
@@ -232,7 +232,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         warmup=run.warmup if isinstance(run.warmup, int) else 0,
         replications=run.replications if isinstance(run.replications, int) else 1,
         sample_every=run.sample_every,
-        drain=whatif.drain(run),
+        drain=drain(run),
         queues=queues,
         producers=producers,
         consumers=consumers,
@@ -241,6 +241,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         expect=tuple(expectation(expect) for expect in scenario.expect or ()),
         topics=topics,
         branches=made,
+        cost=cost(scenario.cost),
     )
 
 

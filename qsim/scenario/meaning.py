@@ -437,7 +437,6 @@ def _later_keys(table: dict[str, tuple[str, ...]]) -> list[str]:
 _LATER: dict[str, Callable[[Any], bool]] = {
     "topics": bool,
     "dependencies": bool,
-    "cost": bool,
     "run.warmup": lambda value: value == "auto",
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,

@@ -851,9 +851,9 @@ SweepValues = Annotated[Annotated[Text, PLAIN] | Annotated[list[Any], LIST], Pla
 
 
 class Cost(Shape):
-    request: Number | None = key("money a call")
-    consumer_hour: Number | None = key("money an hour of one process")
-    gigabyte: Number | None = key("money a gigabyte")
+    request: Number | None = key("money a call, as the broker bills them (`QUEUE.requests`)", shown="0")
+    consumer_hour: Number | None = key("money an hour of one process", shown="0")
+    gigabyte: Number | None = key("money a gigabyte (10^9 bytes) of payload sent or received", shown="0")
 
 
 class Scenario(Shape):

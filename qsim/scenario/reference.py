@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from qsim.units import Nanos, UnitError, duration
+from qsim.units import Nanos, UnitError, duration, write_duration
 
 END = "end"
 STATISTICS = ("mean", "min", "p50", "p95", "p99", "max", "total", "share")
@@ -62,11 +62,14 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a scenario defines: {object: kind}; {object: its labels}; {object: how many groups it has, 0 to n - 1}."""
+    """What a scenario defines: {object: kind}; {object: its labels}; {object: how many groups it has, 0 to n - 1};
+    whether it has prices; the last moment that a run may reach (None: unknown)."""
 
     kinds: Mapping[str, str]
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
+    has_prices: bool = True
+    ends: Nanos | None = None
 
 
 class ReferenceError_(ValueError):
@@ -131,8 +134,14 @@ METRICS: dict[str, dict[str, Metric]] = {
             lost="Messages that ended with no effect and nobody told: expired, dropped, vanished, lost on the way, "
             "or acked on receive by a consumer that died.",
         ),
-        **_without_labels(COUNTER, COUNT, empty_receives="Receives that ended with nothing."),
-        **_later(COUNTER, MONEY, cost="Price of the requests and gigabytes."),
+        **_without_labels(
+            COUNTER,
+            COUNT,
+            empty_receives="Receives that ended with nothing.",
+            requests="Calls as a broker bills them: sends (a batch is one), receives, empty and refused ones too, acks, "
+            "nacks, lease extensions; on SQS one for every 64 KiB.",
+        ),
+        **_without_labels(COUNTER, MONEY, cost="Price of the requests and of the gigabytes sent and received (`cost:`)."),
         **_table(
             PER_MESSAGE,
             TIME,
@@ -194,7 +203,7 @@ METRICS: dict[str, dict[str, Metric]] = {
             calls="Calls to the broker: receives (one of n is one call), acks, nacks, lease extensions.",
             consumer_hours="Hours that processes were alive, start-up included.",
         ),
-        **_later(COUNTER, MONEY, cost="Price of the consumer hours."),
+        **_without_labels(COUNTER, MONEY, cost="Price of the consumer hours (`cost:`)."),
         **_table(
             PER_MESSAGE,
             COUNT,
@@ -379,6 +388,10 @@ def _wrong(reference: Reference, names: Names) -> Iterator[ReferenceError_]:
         return
     yield from _wrong_label(reference, metric, names)
     yield from _wrong_statistic(reference, metric)
+    yield from _wrong_time(reference, names)
+    if metric.dimension == MONEY and not names.has_prices:
+        message = f"there are no prices for {reference.object}.{reference.metric}"
+        yield ReferenceError_("Q016", message, 0, "write cost: {request: 0.0000004}, consumer_hour or gigabyte")
 
 
 def _wrong_label(reference: Reference, metric: Metric, names: Names) -> Iterator[ReferenceError_]:
@@ -409,6 +422,16 @@ def _wrong_statistic(reference: Reference, metric: Metric) -> Iterator[Reference
         message = f"'{reference.metric}' is a {metric.type} metric and has no '{reference.statistic}'"
         suggestion = f"one of: {', '.join(allowed)}" if allowed else f"leave out '{reference.statistic}'"
         yield ReferenceError_("Q012", message, _offset(reference, reference.statistic), suggestion)
+
+
+def _wrong_time(reference: Reference, names: Names) -> Iterator[ReferenceError_]:
+    """A time that no run of the scenario reaches: what is asked of it would be the state at the end, and a surprise."""
+    for word, time in (("at", reference.at), ("from", reference.from_), ("to", reference.to)):
+        if isinstance(time, int) and names.ends is not None and time > names.ends:
+            message = f"{word} {write_duration(time)} is after the end of the run"
+            at_end = "write at end for the state when the run stops" if word == "at" else "the window ends with the run"
+            yield ReferenceError_("Q033", message, _offset(reference, word), at_end)
+            return
 
 
 def _offset(reference: Reference, word: str) -> int:

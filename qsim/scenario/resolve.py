@@ -525,6 +525,18 @@ class Resolver:
         return tuple(_ACTIONS[kind](self, getattr(event, kind)) for kind in kinds)
 
 
+def cost(given: model.Cost | None) -> plan.Cost | None:
+    """What has no price costs nothing."""
+    return None if given is None else plan.Cost(**{kind: price for kind, price in given if price is not None})
+
+
+def drain(run: model.Run) -> Nanos:
+    """How long after ``duration`` the run may go on."""
+    if isinstance(run.drain, bool):
+        return DRAIN_AT_MOST * run.duration if run.drain else 0
+    return run.drain
+
+
 def exactly_once(scenario: model.Scenario) -> set[str]:
     """The queues whose consumers promise it: sends to them carry a deduplication id."""
     promised = [c for c in (scenario.consumers or {}).values() if c.guarantee == "exactly-once"]

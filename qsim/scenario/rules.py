@@ -21,6 +21,7 @@ from qsim.scenario.resolve import (
     ack,
     base_of,
     client,
+    drain,
     groups_of,
     is_reference,
     profile_of,
@@ -68,7 +69,10 @@ class Context:
         kinds = {name: kind for kind, names in self._objects() for name in names}
         labels = tuple(dict.fromkeys(self._labels()))
         groups = max((p.message.group.keys for p in self._producers() if p.message and p.message.group), default=0)
-        return reference.Names(kinds, dict.fromkeys(kinds, labels), dict.fromkeys(kinds, groups))
+        run = self.scenario.run
+        ends = run.duration + drain(run)
+        has_prices = self.scenario.cost is not None
+        return reference.Names(kinds, dict.fromkeys(kinds, labels), dict.fromkeys(kinds, groups), has_prices, ends)
 
     def _objects(self) -> Iterator[tuple[str, Iterable[str]]]:
         for kind, section in (

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from qsim.scenario import control, meaning, model, shape
+from qsim.scenario import control, meaning, shape
 from qsim.scenario.paths import found, overlay, part
 from qsim.scenario.problems import Place, Problem
-from qsim.scenario.resolve import DRAIN_AT_MOST
 from qsim.scenario.source import Document, Path
 
 MOST_CHECKED = 200
@@ -23,12 +22,6 @@ MOST_POINTS = 10_000
 _RANGE = re.compile(r"\s*(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?")
 
 Override = tuple[str, Document, Place]
-
-
-def drain(run: model.Run) -> int:
-    if isinstance(run.drain, bool):
-        return DRAIN_AT_MOST * run.duration if run.drain else 0
-    return run.drain
 
 
 def names(document: Document) -> list[str]:

@@ -188,8 +188,10 @@ def test_a_metric_that_is_none_is_told_before_the_run(qsim):
     answer = qsim("run", "small.yaml", "--metric", "jobs.wiat p95")
     assert answer.code == 2 and answer.out == ""
     assert "did you mean 'wait'?" in answer.err
-    later = qsim("run", "small.yaml", "--metric", "jobs.cost")
-    assert later.code == 2 and "jobs.cost is not supported yet" in later.err
+    free = qsim("run", "small.yaml", "--metric", "jobs.cost")
+    assert free.code == 2 and "there are no prices for jobs.cost; write cost:" in free.err
+    late = qsim("run", "small.yaml", "--metric", "jobs.visible at 99h")
+    assert late.code == 2 and "at 99h is after the end of the run" in late.err
 
 
 def test_a_tag_runs_the_bundled_scenarios_that_carry_it(qsim):
@@ -240,3 +242,26 @@ def test_long_names_still_fit(qsim, here):
     assert answer.code == 0
     tables = [line for line in answer.lines if line.startswith((" queue", " orders-", " workers", " consumer"))]
     assert max(map(len, tables[:4])) <= 80
+
+
+def test_prices_give_a_line_a_million_messages(qsim):
+    answer = qsim("run", "polling-cost")
+    # one send, one receive, one ack a message, at 0.40 a million calls
+    assert " per million messages: 3,000,000 calls, 1.20 money" in answer.lines
+    priced = ("--set", "cost={request: 0.0000004, consumer_hour: 0.01}")
+    both = qsim("run", "polling-cost", *priced, "--metric", "worker.cost")
+    # 3 consumers for a sixth of an hour, 1,200 messages: 0.005, 4.17 a million
+    assert " per million messages: 3,000,000 calls, 5.37 money (queues 1.20, consumers 4.17)" in both.lines
+    assert " worker.cost  0.005" in both.lines
+    assert json.loads(qsim("run", "polling-cost", "--json").out)["metrics"]["jobs.cost total"] == 0.00144
+    assert not [line for line in qsim("run", "small.yaml").lines if "per million" in line]
+
+
+def test_what_is_small_has_no_exponent():
+    from qsim.cli.screen import _half, _said
+    from qsim.cli.together import Estimate
+
+    assert _half(Estimate(1.0, 9.4e-7), "worker.utilization mean") == "±<0.01 %"
+    assert _half(Estimate(1.0, 9.4e-4), "worker.utilization mean") == "±0.094 %"
+    assert _half(Estimate(1.0, 9.4e-6), "jobs.visible mean") == "±0.0000094"
+    assert _said(4e-7, "money") == "0.0000004"

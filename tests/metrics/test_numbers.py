@@ -109,7 +109,7 @@ def test_the_rate_of_a_producer_is_its_tries_a_second():
 
 def test_with_a_drain_averages_end_at_duration_and_counters_do_not():
     # "`at end` is then the end of the drain; rates and time averages still end at `duration`"
-    tell = Story(ended=20).send(0, "a").receive(10, "a").ack(15, "a").send(15, "b")
+    tell = Story(ended=20, drain=10 * 10**9).send(0, "a").receive(10, "a").ack(15, "a").send(15, "b")
     assert value(tell, "orders.visible mean", "worker.throughput mean", "orders.acked", "orders.visible at end") == [
         1, 0, 1, 1,
     ]  # fmt: skip
