@@ -424,6 +424,9 @@ def _group(context: Context, path: Path, consumer: model.Consumer) -> None:
 def _endless_poll(context: Context, path: Path, consumer: model.Consumer, profile: Profile | None) -> None:
     poll = consumer.poll
     spans = profile is not None and profile.max_wait is not None and len(sources(consumer)) > 1
+    if poll and poll.wait and spans:
+        context.say("Q021", "no call waits at several queues: each is asked in turn (SQS-9)", (*path, "poll", "wait"),
+                    "remove wait:, and say every:", of_key=True)  # fmt: skip
     never_waits = profile is not None and profile.default_wait == 0
     if poll and poll.every is None and not spans and (poll.wait == 0 or (poll.wait is None and never_waits)):
         where = (*path, "poll") if poll.wait is None else (*path, "poll", "wait")

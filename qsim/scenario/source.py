@@ -109,7 +109,8 @@ def read_bytes(raw: bytes, shown: str) -> Document:
 
 
 def read_text(text: str, shown: str) -> Document:
-    """A whole file."""
+    """A whole file.  Some editors put a byte order mark before it, which says nothing."""
+    text = text.removeprefix("\ufeff")
     source = Source(shown, tuple(text.split("\n")))
     if len(text.encode("utf-8", "replace")) > LARGEST:
         fail("Q002", "the file is larger than 128 KiB", Place(source, 1, 1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,6 +23,8 @@ MOST_POINTS = 10_000
 _RANGE = re.compile(r"\s*(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?")
 
 Override = tuple[str, Document, Place]
+Change = tuple[str, list[Override]]
+"""What it is called, and what it changes."""
 
 
 def names(document: Document) -> list[str]:
@@ -58,41 +61,49 @@ def check_sets(document: Document, known: list[Problem], folder: FilePath) -> li
     """What is wrong with the values that ``timeline`` sets."""
     if not isinstance(document.data, dict):
         return []
-    asked = [[change] for path, _ in found(document.data, "timeline.*.set") for change in overrides(document, path)]
-    settable = [changes for changes in asked if control.settable(tuple(changes[0][0].split(".")))]
+    asked = [("", [change]) for path, _ in found(document.data, "timeline.*.set") for change in overrides(document, path)]
+    settable = [(name, changes) for name, changes in asked if control.settable(tuple(changes[0][0].split(".")))]
     return _checked(document, settable, known, folder, "values in timeline: set:")
 
 
 def _checked(
-    base: Document, asked: list[list[Override]], known: list[Problem], folder: FilePath, what: str
+    base: Document, asked: list[Change], known: list[Problem], folder: FilePath, what: str
 ) -> list[Problem]:
     if len(asked) > MOST_CHECKED or len(asked) * len(base.values) > MOST_WORK:
-        return [Problem("Q005", f"{len(asked)} {what} are too many", asked[0][0][2])]
+        return [Problem("Q005", f"{len(asked)} {what} are too many", asked[0][1][0][2])]
     seen = {(problem.code, problem.message) for problem in known}
-    return [problem for changes in asked for problem in _new(_wrong(base, changes, folder), seen)]
+    return [problem for name, changes in asked for problem in _named(name, changes, _new(_wrong(base, changes, folder), seen))]
 
 
-def _variants(base: Document) -> Iterator[list[Override]]:
+def _named(name: str, changes: list[Override], problems: Iterator[Problem]) -> Iterator[Problem]:
+    """What does not stand in the change itself says which change it is wrong with."""
+    own = {place.line for _, inner, key in changes for place in (key, *inner.keys.values(), *inner.values.values())}
+    for problem in problems:
+        is_own = problem.place.line in own or not name
+        yield problem if is_own else replace(problem, message=f"{problem.message}, with {name}")
+
+
+def _variants(base: Document) -> Iterator[Change]:
     for name in names(base):
         if changes := overrides(base, ("variants", name)):
-            yield changes
+            yield f"variant {name!r}", changes
 
 
-def _breaks(base: Document) -> Iterator[list[Override]]:
+def _breaks(base: Document) -> Iterator[Change]:
     given = base.data.get("breaks")
     for number in range(len(given) if isinstance(given, list) else 0):
         if changes := overrides(base, ("breaks", number)):
-            yield changes
+            yield f"entry {number + 1} of breaks", changes
 
 
-def _sweeps(base: Document) -> Iterator[list[Override]]:
+def _sweeps(base: Document) -> Iterator[Change]:
     given = base.data.get("sweep")
     for text, listed in given.items() if isinstance(given, dict) else ():
         key = base.place(("sweep", text), of_key=True)
         for number, value in _ends(values(listed), isinstance(listed, list)):
             path: Path = ("sweep", text) if number is None else ("sweep", text, number)
             inner = part(base, path) if number is not None else Document(value, {}, {(): base.place(path)})
-            yield [(text, inner, key)]
+            yield f"the sweep of {text}", [(text, inner, key)]
 
 
 def _ends(points: Sequence[Any], is_list: bool) -> list[tuple[int | None, Any]]:

@@ -7,7 +7,7 @@ They know the port and luck, no rule of a broker.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from heapq import heappop, heappush
@@ -83,6 +83,11 @@ class Crew:
     def pause(self, is_paused: bool) -> None:
         for member in self.members:
             member.pause(is_paused)
+
+    def ack_gets_lost(self, port: Port, number: int, turn: int) -> bool:
+        """Whether the ack of this start never arrives."""
+        lost = port.flaws.lose_ack
+        return bool(lost) and self.world.luck.ack_luck(self.plan, number, turn)[0] < lost
 
     def has_seen(self, number: int, now: Nanos) -> bool:
         """Whether an effect of this message is on record, and not forgotten yet."""
@@ -326,7 +331,16 @@ class Member:
             self.buffer.append((port, delivery))
         if self.crew.plan.ack is Ack.ON_RECEIVE:
             for delivery in deliveries:
-                port.ack_quietly(delivery)  # its work has not begun yet
+                self._ack_at_once(port, delivery)
+
+    def _ack_at_once(self, port: Port, delivery: Delivery) -> None:
+        """Its work has not begun yet: the luck is that of the start to come."""
+        number = delivery.message.number
+        turn = self.crew.turns.get(number, 0) + 1
+        if self.crew.ack_gets_lost(port, number, turn):
+            self.write(Kind.LOST_ACK, number, turn, port.queue.index)
+        else:
+            port.ack_quietly(delivery)
 
     def _ask(self) -> bool:
         """One receive.  True: it got something, now in the buffer.  Else it waits, sleeps, or may not ask."""
@@ -412,7 +426,8 @@ class AckBatch:
     def __init__(self, member: Member) -> None:
         assert member.crew.plan.ack_batch is not None
         self.size, self.wait = member.crew.plan.ack_batch
-        self.waiting: list[tuple[Port, Delivery]] = []
+        self.waiting: list[tuple[Port, Delivery, int]] = []
+        """What is to be acked, and which start of its message here it was."""
         self._member = member
         self._due: Nanos = 0
         self._tokens: dict[Port, Nanos] = {}
@@ -420,11 +435,11 @@ class AckBatch:
         slot = member.world.slots.work(member.crew.plan.index, member.number, 0, ACKS)
         self._alarm = Reminder(member.world.env, slot, self._ring)
 
-    def add(self, port: Port, delivery: Delivery) -> None:
+    def add(self, port: Port, delivery: Delivery, turn: int) -> None:
         if not self.waiting:
             self._due = self._member.world.now + self.wait
             self._alarm.show(self._due)
-        self.waiting.append((port, delivery))
+        self.waiting.append((port, delivery, turn))
         if len(self.waiting) >= self.size:
             self._flush()
 
@@ -441,20 +456,32 @@ class AckBatch:
         return self._tokens[port]
 
     def _flush(self) -> None:
-        """One call a queue, as far as there are tokens."""
-        now, turns = self._member.world.now, self._member.crew.turns
+        """One call a queue, as far as there are tokens.  A call that gets lost, by its first message's luck, is lost
+        with all its acks."""
+        now = self._member.world.now
         waiting, self.waiting = self.waiting, []
-        together = Counter(port.queue.index for port, _ in waiting)
-        for port, delivery in waiting:
-            token_at = self._token(port)
-            if token_at > now:
-                self.waiting.append((port, delivery))
+        calls: dict[Port, list[tuple[Delivery, int]]] = {}
+        for port, delivery, turn in waiting:
+            calls.setdefault(port, []).append((delivery, turn))
+        for port, acks in calls.items():
+            if (token_at := self._token(port)) > now:
+                self.waiting += [(port, *each) for each in acks]
                 self._due = token_at
                 self._alarm.show(token_at)
-            elif port.ack_quietly(delivery, together[port.queue.index]) is Cause.NONE:
-                turns.pop(delivery.message.number, None)
-        self._tokens = {port: self._tokens[port] for port, _ in self.waiting}
+            else:
+                self._call(port, acks)
+        self._tokens = {port: self._tokens[port] for port, _, _ in self.waiting}
         self._member.leave_if_done()
+
+    def _call(self, port: Port, acks: list[tuple[Delivery, int]]) -> None:
+        member, (first, turn) = self._member, acks[0]
+        is_lost = member.crew.ack_gets_lost(port, first.message.number, turn)
+        for delivery, turn in acks:
+            number = delivery.message.number
+            if is_lost:
+                member.write(Kind.LOST_ACK, number, turn, port.queue.index)
+            elif port.ack_quietly(delivery, len(acks)) is Cause.NONE:
+                member.crew.turns.pop(number, None)
 
 
 class Desk:
@@ -550,17 +577,15 @@ class Desk:
             self.number = None
             return
         if member.acks is not None:
-            member.acks.add(port, delivery)
+            member.acks.add(port, delivery, self.turn)
         elif member.crew.plan.ack is Ack.ON_RECEIVE:
-            member.crew.turns.pop(number, None)
-        elif port.flaws.lose_ack and self._ack_gets_lost(port, number):
+            if not port.flaws.lose_ack:  # else it may come again
+                member.crew.turns.pop(number, None)
+        elif member.crew.ack_gets_lost(port, number, self.turn):
             self.write(Kind.LOST_ACK)
         elif not port.ack(delivery):
             member.crew.turns.pop(number, None)
         self.stop_work()
-
-    def _ack_gets_lost(self, port: Port, number: int) -> bool:
-        return self.world.luck.ack_luck(self.member.crew.plan, number, self.turn)[0] < port.flaws.lose_ack
 
     def stop_work(self) -> None:
         self.number = None

@@ -32,6 +32,11 @@ def test_words_of_yaml_1_1_are_text():
     assert data == {"a": "yes", "b": "on", "c": "1:30", "d": 10, "e": 8, "f": None, "g": 600_000, "h": "x"}
 
 
+def test_a_byte_order_mark_before_the_text_says_nothing():
+    document = read_bytes(b"\xef\xbb\xbfa: {b: 1}\n", "x.yaml")
+    assert document.data == {"a": {"b": 1}} and where(document.place(("a", "b"))) == (1, 8)
+
+
 def test_a_float_remembers_its_text():
     version = read_text("version: 3.10", "x.yaml").data["version"]
     assert isinstance(version, Real)
@@ -44,7 +49,7 @@ def test_a_float_remembers_its_text():
         ("a: {}\nb: {}\na: {}\n", ("Q001", 3, 1)),
         ("a:\n\tb: 1", ("Q001", 2, 1)),
         ("a: \0", ("Q001", 1, 4)),
-        ("\ufeffa: 1", ("Q001", 1, 1)),
+        ("a: \ufeff1", ("Q001", 1, 4)),
         (b"a: \xff", ("Q001", 1, 4)),
         ("a: .nan", ("Q001", 1, 4)),
         ("a: -.inf", ("Q001", 1, 4)),

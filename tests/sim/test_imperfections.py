@@ -56,6 +56,22 @@ def test_a_lost_ack_never_arrives():
     assert rows.count("EFFECT") == 50 + rows.count("LOST_ACK") and rows.count("ACKED") == 50
 
 
+def test_acks_that_go_together_get_lost_together():
+    # as a batch of sends: "a batch uses its first message's" luck
+    many = "rate: 10/s, arrivals: regular, limit: 60"
+    batch = "service: 100ms, poll: {batch: 3}, client: {ack_batch: {size: 3, wait: 1s}}"
+    rows = story("lose_ack: 40%", many, batch, "profile: sqs-standard, visibility_timeout: 30s", seconds=20)
+    lost, acked = [row.k for row in rows.of("LOST_ACK")], [row.k for row in rows.of("ACKED")]
+    assert len(lost) > 5 and len(acked) > 5 and rows.count("EFFECT") == len(lost) + len(acked) == 60
+    assert [row.time for row in rows.of("LOST_ACK")][::3] == [row.time for row in rows.of("LOST_ACK")][2::3], "three by three"
+
+
+def test_an_ack_on_receive_gets_lost_too():
+    rows = story("lose_ack: 40%", consumer="service: 10ms, ack: on-receive", queue="visibility_timeout: 5s", seconds=400)
+    assert rows.count("LOST_ACK") == rows.count("LEASE_ENDED") > 5 and rows.count("ACKED") == 50
+    assert rows.count("EFFECT") == 50 + rows.count("LOST_ACK"), "at most once is not what it promises any more"
+
+
 def test_a_duplicate_delivery_is_another_delivery_though_the_lease_runs():
     # SQS-12: rare duplicates; both deliveries are worked on
     rows = story("duplicate_delivery: 30%", consumer="service: 100ms, count: 2", queue="profile: sqs-standard")
