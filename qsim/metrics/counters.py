@@ -44,7 +44,6 @@ PRODUCER: dict[str, Kind] = {
     "sent": Kind.SENT,
     "accepted": Kind.ACCEPTED,
     "rejected": Kind.REJECTED,
-    "timeouts": Kind.TIMED_OUT,
     "lost_on_the_way": Kind.LOST_SEND,
     "suppressed": Kind.SUPPRESSED,
 }
@@ -74,10 +73,16 @@ def of_queue(ledger: Ledger, queue: int, name: str, span: Span, marked: Array | 
 def of_producer(ledger: Ledger, producer: ProducerPlan, name: str, span: Span, marked: Array | None = None) -> int:
     if name == "under_way":
         return _under_way(ledger, producer, span, marked)
+    if name == "timeouts":
+        return sum(_sum(ledger, producer, kind, span, marked) for kind in (Kind.TIMED_OUT, Kind.GAVE_UP_WAITING))
     if name == "retried":
         tries = sends(ledger, producer)
         return _moments(only(tries, tries.attempt > 1), span, marked)
-    return sum(_rows(ledger, "producer", index, PRODUCER[name], span, marked) for index in _indices(producer))
+    return _sum(ledger, producer, PRODUCER[name], span, marked)
+
+
+def _sum(ledger: Ledger, producer: ProducerPlan, kind: Kind, span: Span, marked: Array | None) -> int:
+    return sum(_rows(ledger, "producer", index, kind, span, marked) for index in _indices(producer))
 
 
 def of_consumer(
@@ -106,7 +111,17 @@ def of_alert(ledger: Ledger, alert: int, span: Span) -> int:
 
 def sends(ledger: Ledger, producer: ProducerPlan) -> Any:
     """Every try of the producer: time, dense, attempt."""
-    rows = ledger.select(Kind.SENT, columns=("time", "dense", "attempt"))
+    return rows_of(ledger, producer, Kind.SENT)
+
+
+def good_answers(ledger: Ledger, producer: ProducerPlan) -> Any:
+    """Replies in time; where no replies are awaited, what was accepted: time, dense, attempt."""
+    return rows_of(ledger, producer, Kind.ACCEPTED if producer.request_reply is None else Kind.REPLIED)
+
+
+def rows_of(ledger: Ledger, producer: ProducerPlan, kind: Kind) -> Any:
+    """Rows about the producer's messages: time, dense, attempt."""
+    rows = ledger.select(kind, columns=("time", "dense", "attempt"))
     low, high = ledger.first[producer.first_index], ledger.first[producer.first_index + producer.count]
     return only(rows, (rows.dense >= low) & (rows.dense < high))
 

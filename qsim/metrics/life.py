@@ -218,6 +218,9 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     Kind.LOST_SEND: lambda t, row: "LOST on the way to the queue",
     Kind.TIMED_OUT: lambda t, row: "the producer waits no longer for an answer",
     Kind.ANSWERED: lambda t, row: "the producer hears",
+    Kind.REPLIED: lambda t, row: f"REPLIED    in time, through {t.queue(row.queue)}",
+    Kind.TOO_LATE: lambda t, row: f"a reply came through {t.queue(row.queue)} when nobody waited for it any more",
+    Kind.GAVE_UP_WAITING: lambda t, row: "NO REPLY in time: the producer waits no longer",
     Kind.ACCEPTED: lambda t, row: (
         f"accepted   {t.queue(row.queue)}{'  (delayed)' if row.cause == Place.DELAYED else ''}"
     ),

@@ -64,6 +64,8 @@ def _producer(plan: Plan, name: str) -> ProducerPlan:
 
 
 def process_name(plan: Plan, client: int) -> str:
-    """A process of a consumer."""
+    """A process of a consumer, or a producer that takes its replies."""
     consumer, process = client >> PROCESS_BITS, client & ((1 << PROCESS_BITS) - 1)
+    if consumer >= len(plan.consumers):
+        return plan.producers[consumer - len(plan.consumers)].name
     return f"{plan.consumers[consumer].name}-{process + 1}"

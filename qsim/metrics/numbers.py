@@ -20,7 +20,7 @@ from qsim.metrics.ends import AT_END
 from qsim.metrics.ledger import NEVER, Ledger
 from qsim.metrics.places import LEVELS
 from qsim.metrics.steps import Function, Rate, Steps, from_changes, greatest, least, mean, percentile, share
-from qsim.scenario.plan import Plan
+from qsim.scenario.plan import Plan, ProducerPlan
 from qsim.scenario.reference import (
     COUNTER,
     END,
@@ -57,9 +57,15 @@ def names_of(plan: Plan) -> Names:
     kinds = {o.name: kind for kind, group in objects.items() for o in group}  # type: ignore[attr-defined]
     priorities = [level for queue in plan.queues for level in queue.priorities]
     attributes = [v for p in plan.producers for _, shares in p.message.attributes for v in shares.names]
-    groups = max((p.message.groups.keys for p in plan.producers if p.message.groups), default=0)
+    groups = max((_groups_of(p) for p in plan.producers), default=0)
     labels = {o: tuple(dict.fromkeys((*priorities, *attributes))) for o, kind in kinds.items() if kind != "alert"}
     return Names(kinds, labels, dict.fromkeys(labels, groups), plan.cost is not None, plan.duration + plan.drain)
+
+
+def _groups_of(producer: ProducerPlan) -> int:
+    """How many groups its messages may have."""
+    drawn = producer.message.groups.keys if producer.message.groups else 0
+    return max((drawn, *(group + 1 for group in producer.recorded.groups))) if producer.recorded else drawn
 
 
 def _named(plan: Plan, kind: str, name: str) -> Any:
@@ -205,6 +211,10 @@ def _producer_rate(ledger: Ledger, producer: Any, marked: Array | None) -> Rate:
     return _rate(ledger, counters.sends(ledger, producer), marked)
 
 
+def _goodput(ledger: Ledger, producer: Any, marked: Array | None) -> Rate:
+    return _rate(ledger, counters.good_answers(ledger, producer), marked)
+
+
 def _throughput(ledger: Ledger, consumer: Any, marked: Array | None) -> Rate:
     return _rate(ledger, workers.completed(ledger, consumer), marked)
 
@@ -216,10 +226,16 @@ def _send_time(ledger: Ledger, producer: Any) -> queues.Values:
     return queues.Values(values.known[own], values.value[own], values.dense[own])
 
 
+def _reply_time(ledger: Ledger, producer: Any) -> queues.Values:
+    rows = counters.rows_of(ledger, producer, Kind.REPLIED)
+    return queues.Values(rows.time, rows.time - ledger.first_sent[rows.dense], rows.dense)
+
+
 _FUNCTIONS: dict[tuple[str, str], Callable[..., Function]] = {
     **{("queue", name): _level(name) for name in LEVELS},
     ("queue", "oldest_age"): queues.oldest_age,
     ("producer", "rate"): _producer_rate,
+    ("producer", "goodput"): _goodput,
     ("consumer", "count"): lambda ledger, consumer, marked: workers.count(ledger, consumer),
     ("consumer", "busy"): workers.busy,
     ("consumer", "utilization"): workers.utilization,
@@ -236,6 +252,7 @@ _VALUES: dict[tuple[str, str], Callable[..., queues.Values]] = {
     ("queue", "second_receive"): queues.second_receive,
     ("queue", "receives"): queues.receives,
     ("producer", "send_time"): _send_time,
+    ("producer", "reply_time"): _reply_time,
     ("consumer", "effects_per_message"): workers.effects_per_message,
     ("consumer", "calls_per_message"): workers.calls_per_message,
     ("consumer", "prefetch_wait"): workers.prefetch_wait,

@@ -304,9 +304,20 @@ def _rate(producer: model.Producer, duration: Nanos, folder: FilePath) -> float 
         gap = _time(producer.arrivals, folder)
         mean = times.mean(gap) if gap is not None else 0.0
         return SECOND / mean if 0 < mean < float("inf") else None
-    if producer.rate is None or producer.limit is not None:
+    if producer.rate is None or producer.limit is not None or producer.slow_down is not None:
         return None
+    if producer.bursts is not None:
+        return _on_average(producer, producer.bursts, folder)
     return _average(resolve.stages(producer.rate, producer.stages or ()), float(producer.rate), duration)
+
+
+def _on_average(producer: model.Producer, bursts: model.Bursts, folder: FilePath) -> float | None:
+    """Its rate for the share of time that it is on."""
+    on, off = (_time(each, folder) for each in (bursts.on, bursts.off))
+    if on is None or off is None:
+        return None
+    long = times.mean(on) + times.mean(off)
+    return float(producer.rate or 0) * times.mean(on) / long if 0 < long < float("inf") else None
 
 
 def _average(stages: tuple[plan.Stage, ...], rate: float, duration: Nanos) -> float:

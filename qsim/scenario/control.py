@@ -26,6 +26,7 @@ SETTABLE = {
 
 _FIELDS: dict[str, Callable[[Resolver, int], Any]] = {
     "rate": lambda r, i: r.producers()[i].rate,
+    "slow_down": lambda r, i: r.producers()[i].slow_down,
     "count": lambda r, i: r.consumers()[i].count,
     "service": lambda r, i: r.consumers()[i].service,
     "failures": lambda r, i: r.consumers()[i].failures,

@@ -1,15 +1,18 @@
 """Which files a scenario may read: its own folder and what is below, and the bundled scenarios.  Nothing else.
 
-It knows folders and names, not what stands in the files.  Symbolic links are followed before the question is asked.
+It knows folders, names and how tables are read, not what their values mean.  Symbolic links are followed before the
+question is asked.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from qsim.units import LONGEST, TIME_UNITS, Nanos
 
@@ -54,7 +57,7 @@ def below(folder: Path, name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of times in a CSV file."""
+    """One column of times in a CSV or Parquet file."""
 
     file: str
     column: str
@@ -63,27 +66,58 @@ class Column:
 
 def column(folder: Path, wanted: Column) -> tuple[Nanos, ...]:
     """The column's times, sorted."""
-    path = below(folder, wanted.file)
+    rows = table(below(folder, wanted.file), wanted.column)
+    return tuple(sorted(time_in(row[wanted.column], wanted.unit, line) for line, row in rows))
+
+
+Row = tuple[int, Mapping[str, str]]
+"""Its line (of a Parquet file: its number, from 1), and its values by column, as text."""
+
+
+def table(path: Path, column: str) -> list[Row]:
+    """Every row of a CSV or Parquet file that has this column."""
     if path.stat().st_size > LARGEST_TABLE:
         raise NotAllowed("is larger than 16 MiB")
+    columns, rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    if column not in columns:
+        raise NotAllowed(f"has no column {column!r}: it has {', '.join(columns)[:80]}")
+    if not rows:
+        raise NotAllowed("has no rows")
+    return rows
+
+
+def _csv(path: Path) -> tuple[list[str], list[Row]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if wanted.column not in (rows.fieldnames or ()):
-                raise NotAllowed(f"has no column {wanted.column!r}: it has {', '.join(rows.fieldnames or ())[:80]}")
-            times = sorted(_time(row[wanted.column], wanted.unit, rows.line_num) for row in rows)
+            reader = csv.DictReader(file)
+            rows: list[Row] = [(reader.line_num, {k: v or "" for k, v in row.items()}) for row in reader]
+            return list(reader.fieldnames or ()), rows
     except (UnicodeDecodeError, csv.Error) as error:
         raise NotAllowed(f"is not a CSV file: {error}") from None
-    if not times:
-        raise NotAllowed("has no rows")
-    return tuple(times)
 
 
-def _time(text: str | None, unit: str, line: int) -> Nanos:
+def _parquet(path: Path) -> tuple[list[str], list[Row]]:
     try:
-        time = round(Decimal(text or "") * TIME_UNITS[unit])
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise NotAllowed("is a Parquet file, and pyarrow is not installed: pip install 'qsim-lab[parquet]'") from None
+    try:
+        read = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        raise NotAllowed(f"is not a Parquet file: {str(error)[:80]}") from None
+    rows: list[Row] = [(number, {k: _plain(v) for k, v in row.items()}) for number, row in enumerate(read.to_pylist(), 1)]
+    return list(read.column_names), rows
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def time_in(text: str, unit: str, line: int) -> Nanos:
+    try:
+        time = round(Decimal(text) * TIME_UNITS[unit])
     except (InvalidOperation, ValueError, OverflowError):
-        raise NotAllowed(f"line {line}: {(text or '')[:20]!r} is not a number") from None
+        raise NotAllowed(f"line {line}: {text[:20]!r} is not a number") from None
     if not 0 <= time <= LONGEST:
-        raise NotAllowed(f"line {line}: {(text or '')[:20]!r} is not a time between 0 and 292 years")
+        raise NotAllowed(f"line {line}: {text[:20]!r} is not a time between 0 and 292 years")
     return time

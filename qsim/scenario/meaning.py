@@ -161,7 +161,17 @@ def _priorities_named(said: Said) -> None:
 _BOTH: tuple[tuple[str, str, str, str], ...] = (
     ("consumers.*", "poll", "push", "a consumer either polls or is pushed to, not both"),
     ("producers.*", "rate", "trace", "recorded send times replace rate: not both"),
+    *(("producers.*", key, "trace", f"recorded send times replace {key}: not both") for key in ("arrivals", "stages", "bursts")),
     ("producers.*", "rate", "clients", "clients send when they are answered, not at a rate: not both"),
+    *(
+        ("producers.*", key, "clients", f"clients send when they are answered, and have no {key}: not both")
+        for key in ("trace", "arrivals", "stages", "bursts")
+    ),
+    ("producers.*", "stages", "bursts", "stages and bursts both say when there is traffic: not both"),
+    *(
+        ("producers.*", key, "slow_down.watch", f"slow_down: {{watch: ...}} changes a rate, and {key} has none: not both")
+        for key in ("trace", "clients")
+    ),
     ("queues.*", "dlq", "broker.dead_letter_to", "dlq and broker.dead_letter_to both say where messages go"),
     ("queues.*", "retention", "broker.ttl", "retention and broker.ttl are the same"),
     ("consumers.*", "poll", "client.exclusive", "only who is pushed to can be alone"),
@@ -181,11 +191,14 @@ _TIMES = ("exponential", "uniform", "lognormal", "erlang", "pareto", "empirical"
 _ONE_OF: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("timeline.*", _ACTIONS),
     ("producers.*.stages.*", ("hold", "ramp", "jump")),
+    ("producers.*.slow_down", ("watch", "token_bucket")),
     ("alerts.*", ("above", "below")),
 )
 _NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("producers.*.stages.*", "ramp", ("to",)),
     ("producers.*.stages.*", "to", ("ramp",)),
+    *(("producers.*.slow_down", "watch", (key,)) for key in ("above", "resume_below", "to")),
+    *(("producers.*.slow_down", key, ("watch",)) for key in ("above", "resume_below", "to", "check_every")),
     ("queues.*.broker", "reaper", ("reliable",)),
     ("expect.*", "of", ("within",)),
     ("expect.*", "within", ("of", "grows_at")),
@@ -268,6 +281,9 @@ def _sends(said: Said, path: Path, producer: Any) -> None:
         if by_gaps and _has(producer, key):
             message = f"an inter-arrival distribution replaces {key}: not both"
             said.say("Q021", message, (*path, key), f"remove {key}: or arrivals:", of_key=True)
+    if by_gaps and _has(producer, "slow_down.watch"):
+        message = "slow_down: {watch: ...} changes a rate, and an inter-arrival distribution has none: not both"
+        said.say("Q021", message, (*path, "slow_down", "watch"), "write token_bucket:, or remove arrivals:", of_key=True)
     if not by_gaps and not any(_has(producer, key) for key in ("rate", "trace", "clients")):
         said.say("Q016", f"'rate' is required in {shape.dotted(path)}", path, of_key=True)
 
@@ -445,11 +461,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
     "queues.*.broker.own_dlq": _given,
-    "producers.*.trace": _given,
-    "producers.*.clients": _given,
-    "producers.*.bursts": _given,
-    "producers.*.slow_down": _given,
-    "producers.*.request_reply": _given,
     "producers.*.message.key": _given,
     "consumers.*.handler": _given,
     "consumers.*.uses": _given,
@@ -492,7 +503,5 @@ def _set(said: Said, where: Path, text: str) -> None:
     if what is None:
         keys = ", ".join(key for keys in control.SETTABLE.values() for key in keys)
         said.say("Q026", f"{text[:60]!r} cannot be set during a run", where, f"settable: {keys}", of_key=True)
-    elif what == "slow_down":
-        said.say("Q040", f"{text} is not supported yet", where, of_key=True)
     elif what == "prefetch" and not _has(value_at(said.data, path[:2]), "push"):
         said.say("Q026", f"{path[1]} is not pushed to: it has no prefetch to set", where, of_key=True)

@@ -502,9 +502,11 @@ class Stage(Shape):
 
 
 class Recorded(Shape):
-    file: Text
-    column: Text
-    unit: Literal["ns", "us", "ms", "s", "m", "h", "d"]
+    """Recorded send times, counted from the run's start.  Columns size (bytes), group and priority (a name) count too."""
+
+    file: Text = needed("a CSV or Parquet file below the scenario's folder")
+    column: Text = needed("the column of times")
+    unit: Literal["ns", "us", "ms", "s", "m", "h", "d"] = needed("of the times")
 
 
 class Groups(Shape):
@@ -556,33 +558,43 @@ class Batch(Shape):
 
 
 class Clients(Shape):
-    count: Positive
-    think: Time
+    """A closed loop: each client thinks, sends, waits for its answer, and thinks again."""
+
+    count: Positive = needed("how many clients, of each producer")
+    think: Time = needed("from an answer to the next request, and before the first")
 
 
 class Bursts(Shape):
-    on: Time
-    off: Time
+    """On and off by turns, from the producer's start on."""
+
+    on: Time = needed("sends this long ...")
+    off: Time = needed("... then rests this long; what was about to come goes on afterwards")
 
 
 class Bucket(Shape):
-    rate: Rate
-    burst: Positive
+    """Every try takes a token; without one it waits at the producer, in order."""
+
+    rate: Rate = needed("tokens come at this rate")
+    burst: Positive = needed("so many can be saved up, and are there at the start")
 
 
 class SlowDown(Shape):
-    watch: Metric | None = None
-    above: Value | None = None
-    resume_below: Value | None = None
-    to: Rate | None = None
-    check_every: SomeTime | None = None
-    token_bucket: Bucket | None = None
+    """Either watch, above, resume_below and to, or token_bucket."""
+
+    watch: Metric | None = key("the metric that is watched (a counter or percentile: over the last minute)")
+    above: Value | None = key("sends at `to` from when it is above this ...")
+    resume_below: Value | None = key("... until it is below this")
+    to: Rate | None = key("the rate meanwhile")
+    check_every: SomeTime | None = key("how often it is looked at", shown="1s, ours")
+    token_bucket: Bucket | None = key("a limit at the producer itself")
 
 
 class RequestReply(Shape):
-    reply_to: Name
-    timeout: Duration | None = None
-    on_timeout: Literal["drop", "retry"] | None = None
+    """Replies come through a queue of the producer's own, from a consumer that emits them."""
+
+    reply_to: Name = needed("the queue of the replies; no one else reads it")
+    timeout: SomeTime = key("a reply is awaited this long", "1s", ours=True)
+    on_timeout: Literal["drop", "retry"] = key("give up, or send again as on_reject says", "drop", ours=True)
 
 
 class Producer(Shape):
@@ -607,7 +619,7 @@ class Producer(Shape):
     timeout: SomeTime = key("an answer is awaited this long", "1s")
     clients: Clients | None = key("closed loop instead of rate", shown="none")
     bursts: Bursts | None = key("sends at rate only while on", shown="none")
-    slow_down: SlowDown | None = key("sends less while a queue is long", shown="none")
+    slow_down: SlowDown | None = key("sends less while a metric is high, or as a token bucket allows", shown="none")
     request_reply: RequestReply | None = key("waits for a reply", shown="none")
 
 

@@ -163,7 +163,7 @@ METRICS: dict[str, dict[str, Metric]] = {
     ),
     "producer": {
         **_table(SERIES, RATE, rate="Messages sent a second, every try counted."),
-        **_later(SERIES, RATE, goodput="Answers in time, a second."),
+        **_table(SERIES, RATE, goodput="Replies in time, a second; where no replies are awaited, tries accepted."),
         **_table(
             COUNTER,
             COUNT,
@@ -171,12 +171,12 @@ METRICS: dict[str, dict[str, Metric]] = {
             accepted="Tries that a queue accepted.",
             rejected="Tries that were refused.",
             retried="Tries after a message's first.",
-            timeouts="Tries whose answer did not come in time.",
+            timeouts="Tries whose answer, or reply, did not come in time.",
             lost_on_the_way="Tries that never arrived.",
             under_way="Tries that are blocked or have not arrived yet.",
         ),
         **_table(PER_MESSAGE, TIME, send_time="From the first attempt to send until the producer is answered."),
-        **_later(PER_MESSAGE, TIME, reply_time="From the request to its reply."),
+        **_table(PER_MESSAGE, TIME, reply_time="From the first attempt to send a request to its reply, if that came in time."),
     },
     "consumer": {
         **_without_labels(SERIES, COUNT, count="Live processes, those starting up included."),
@@ -263,7 +263,9 @@ WATCHED = {
         *("accepted", "received", "acked", "nacked", "lease_expired", "redelivered", "dead_lettered", "moved_in"),
         *("moved_out", "expired", "rejected", "dropped", "purged", "vanished", "duplicates_suppressed", "empty_receives"),
     ),
-    "producer": ("rate", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way"),
+    "producer": (
+        *("rate", "goodput", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way", "reply_time"),
+    ),
     "consumer": ("count", "busy", "utilization", "throughput", "effects", "stale_acks", "interrupted"),
 }
 """What an alert can follow while a run goes on: these, without a label, and a series without a statistic."""

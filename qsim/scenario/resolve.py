@@ -34,7 +34,7 @@ from qsim.kernel.profile import (
     Throttle,
 )
 from qsim.kernel.routing import Subscription
-from qsim.scenario import files, model, plan, reference
+from qsim.scenario import files, model, plan, recorded, reference
 from qsim.units import MILLISECOND, MINUTE, SECOND, Nanos, UnitError, duration, number, rate, share
 
 DRAIN_AT_MOST = 10
@@ -365,6 +365,18 @@ def _poison(poison: Fraction | model.PoisonBurst) -> plan.Poison:
     return plan.Poison(share=float(poison))
 
 
+def slow_down(given: model.SlowDown) -> plan.Watching | plan.TokenBucket:
+    if given.token_bucket is not None:
+        return plan.TokenBucket(given.token_bucket.rate, given.token_bucket.burst)
+    watch = reference.parse(given.watch or "")
+    above, below = (quantity(value, reference.dimension(watch)) for value in (given.above, given.resume_below))
+    return plan.Watching(watch, above, below, given.to or Fraction(0), CHECK_EVERY if given.check_every is None else given.check_every)
+
+
+CHECK_EVERY = SECOND
+"""Ours: how often a producer looks at what it watches."""
+
+
 class Resolver:
     """One scenario on its way to a Plan."""
 
@@ -452,7 +464,23 @@ class Resolver:
             on_reject=plan.OnReject.RETRY if retries else word(plan.OnReject, str(producer.on_reject)),
             retry=retry(producer.on_reject) if isinstance(producer.on_reject, model.Retry) else None,
             timeout=producer.timeout,
+            recorded=_optional(producer.trace, partial(self.recorded, producer)),
+            bursts=_optional(producer.bursts, lambda each: plan.Bursts(self.time(each.on), self.time(each.off))),
+            clients=_optional(producer.clients, lambda each: plan.Clients(each.count, self.time(each.think))),
+            slow_down=_optional(producer.slow_down, slow_down),
+            request_reply=_optional(producer.request_reply, self.request_reply),
         )
+
+    def recorded(self, producer: model.Producer, trace: model.Recorded) -> plan.Recorded:
+        """As much of it as this producer sends."""
+        queue = self.scenario.queues.get(producer.to, model.Queue())
+        wanted = files.Column(trace.file, trace.column, trace.unit)
+        everything = recorded.read(self.folder, wanted, queue.priorities or ())
+        stop = self.scenario.run.duration if producer.stop is None else producer.stop
+        return recorded.part(everything, producer.start, stop, producer.limit)
+
+    def request_reply(self, given: model.RequestReply) -> plan.RequestReply:
+        return plan.RequestReply(self.queue_index.get(given.reply_to, 0), given.timeout, given.on_timeout == "retry")
 
     def message(self, message: model.Message, to: str) -> plan.MessagePlan:
         queue = self.scenario.queues.get(to, model.Queue())

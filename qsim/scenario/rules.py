@@ -14,7 +14,7 @@ from typing import Any
 
 from qsim.brokers import PROFILES, RULES
 from qsim.kernel.profile import Grouping, Profile
-from qsim.scenario import files, model, reference
+from qsim.scenario import files, model, plan, recorded, reference, times
 from qsim.scenario.problems import Problem, did_you_mean
 from qsim.scenario.resolve import (
     PREDICATES,
@@ -30,6 +30,7 @@ from qsim.scenario.resolve import (
     sources,
     subqueues,
 )
+from qsim.scenario.resolve import time as resolved_time
 from qsim.scenario.said import Said
 from qsim.scenario.shape import dotted
 from qsim.scenario.source import Document, Path
@@ -68,7 +69,7 @@ class Context:
     def names(self) -> reference.Names:
         kinds = {name: kind for kind, names in self._objects() for name in names}
         labels = tuple(dict.fromkeys(self._labels()))
-        groups = max((p.message.group.keys for p in self._producers() if p.message and p.message.group), default=0)
+        groups = max((self._groups(p) for p in self._producers()), default=0)
         run = self.scenario.run
         ends = run.duration + drain(run)
         has_prices = self.scenario.cost is not None
@@ -84,6 +85,29 @@ class Context:
             ("alert", self.scenario.alerts),
         ):
             yield kind, section or {}
+
+    def _groups(self, producer: model.Producer) -> int:
+        drawn = producer.message.group.keys if producer.message and producer.message.group else 0
+        found = self.recorded(producer)
+        return max(drawn, *(group + 1 for group in found.groups)) if found and found.groups else drawn
+
+    def recorded(self, producer: model.Producer) -> plan.Recorded | None:
+        """What was recorded of its messages; None where nothing was, or it is wrong, which is said elsewhere."""
+        try:
+            return None if producer.trace is None else self.read(producer, producer.trace)
+        except files.NotAllowed:
+            return None
+
+    def read(self, producer: model.Producer, trace: model.Recorded) -> plan.Recorded:
+        queue = self.scenario.queues.get(producer.to, model.Queue())
+        return recorded.read(self.folder, files.Column(trace.file, trace.column, trace.unit), queue.priorities or ())
+
+    def mean(self, time: int | model.TimeMap) -> float | None:
+        """None where the distribution itself is wrong, which is said elsewhere."""
+        try:
+            return times.mean(resolved_time(time, self.folder))
+        except (files.NotAllowed, StopIteration, ValueError, ZeroDivisionError):
+            return None
 
     def _labels(self) -> Iterator[str]:
         for queue in self.scenario.queues.values():
@@ -344,10 +368,68 @@ def _producer(context: Context, path: Path, producer: model.Producer) -> None:
             context.say("Q031", f"a batch of {producer.batch.size} x {write_size(message.size)} is above the limit of "
                         f"{write_size(profile.max_size)} a call (SQS-4)", (*path, "batch", "size"))  # fmt: skip
     own = context.profiles.get(producer.to)
-    if own and own.needs_group and message.group is None:
+    found = context.recorded(producer)
+    if own and own.needs_group and message.group is None and not (found and found.groups):
         what, rule = ("queue with sessions", "ASB-20") if own.grouping is Grouping.SESSIONS else ("queue", "SQS-5")
         context.say("Q027", f"{producer.to!r} is an {own.name} {what}: its messages need a group ({rule})",
                     (*path, "to"), f"write {dotted(path)}.message.group: {{keys: 100}}")  # fmt: skip
+
+
+def _trace(context: Context, path: Path, producer: model.Producer) -> None:
+    if producer.trace is not None:
+        try:
+            context.read(producer, producer.trace)
+        except files.NotAllowed as why:
+            context.say("Q004", f"file: {producer.trace.file[:80]!r} {why}", (*path, "trace", "file"))
+
+
+def _bursts(context: Context, path: Path, bursts: model.Bursts) -> None:
+    if context.mean(bursts.on) == 0:
+        context.say("Q014", "it is never on: nothing would be sent", (*path, "on"))
+
+
+def _clients(context: Context, path: Path, producer: model.Producer) -> None:
+    """Where nothing takes time, each client asks for ever at one instant."""
+    waits = producer.request_reply is not None or producer.on_reject == "block"
+    if producer.clients is not None and not waits and context.mean(producer.clients.think) == 0:
+        message = "think: 0 of clients that the broker answers at once: would send for ever at one instant"
+        context.say("Q037", message, (*path, "clients", "think"), "let them think, or add request_reply:")
+
+
+def _slow_down(context: Context, path: Path, given: model.SlowDown) -> None:
+    if given.watch is None or (watch := _metric(context, (*path, "watch"), given.watch)) is None:
+        return
+    if not reference.can_be_watched(watch, context.names):
+        context.say("Q040", f"slow_down on '{given.watch}' is not supported yet", (*path, "watch"))
+    before = len(context.said.problems)
+    limits = [(key, getattr(given, key)) for key in ("above", "resume_below") if getattr(given, key) is not None]
+    for key, value in limits:
+        if is_reference(value):
+            context.say("Q012", f"{key}: needs a value, and no metric", (*path, key))
+        else:
+            _value(context, (*path, key), value, watch)
+    if len(limits) == 2 and before == len(context.said.problems):
+        above, below = (quantity(value, reference.dimension(watch)) for _, value in limits)
+        if below > above:
+            context.say("Q014", "resume_below is more than above: it would change its mind at every look", (*path, "resume_below"))
+
+
+def _request_reply(context: Context, path: Path, producer: model.Producer) -> None:
+    """Nobody else may take the replies."""
+    if producer.request_reply is None:
+        return
+    queue, own = producer.request_reply.reply_to, (*path, "request_reply", "reply_to")
+    if queue == producer.to:
+        context.say("Q036", f"{queue!r} takes the requests: replies need a queue of their own", own)
+    for name, consumer in context.consumers.items():
+        if queue in sources(consumer) and queue != producer.to:
+            context.say("Q036", f"consumer {name!r} would take replies out of {queue!r}", own, "write a queue of its own")
+    others = [
+        name for name, other in context.scenario.producers.items()
+        if name != path[1] and other.request_reply is not None and other.request_reply.reply_to == queue
+    ]  # fmt: skip
+    for name in others:
+        context.say("Q036", f"producer {name!r} would take replies out of {queue!r}", own, "write a queue of its own")
 
 
 # --- consumers -------------------------------------------------------------------------------------------------------
@@ -605,7 +687,9 @@ _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.Run: (_run,),
     model.Message: (_message,),
     model.Queue: (_queue,),
-    model.Producer: (_producer, _producer_times),
+    model.Producer: (_producer, _producer_times, _trace, _clients, _request_reply),
+    model.Bursts: (_bursts,),
+    model.SlowDown: (_slow_down,),
     model.Consumer: (_consumer,),
     model.RedriveEvent: (_redrive,),
     model.Alert: (_alert,),

@@ -60,6 +60,7 @@ class _Filled:
         for name, producer in self.loaded.model.producers.items():
             self._producer(("producers", name), producer)
         self._format(self.loaded.model, self.data, ())
+        self._without_arrivals()
         self._what_ifs()
 
     def put(self, path: Path, value: Any, origin: str, *after: str) -> None:
@@ -194,6 +195,14 @@ class _Filled:
         self.put((*path, "message", "dedup"), "identity" if keys == 0 else None, origin, "to", "profile", "guarantee")
         if producer.stop is None:
             self.note(path, f"stop: {write_duration(self.loaded.plan.duration)}   when the run ends")
+
+    def _without_arrivals(self) -> None:
+        """Who sends recorded messages, or when answered, has none."""
+        for name, producer in self.loaded.model.producers.items():
+            if producer.trace is not None or producer.clients is not None:
+                self.data["producers"][name].pop("arrivals", None)
+            if producer.slow_down is not None and producer.slow_down.watch is not None and producer.slow_down.check_every is None:
+                self.put(("producers", name, "slow_down", "check_every"), _time(resolve.CHECK_EVERY), "ours", "slow_down")
 
     # --- the format's defaults
 

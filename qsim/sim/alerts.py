@@ -12,11 +12,12 @@ from typing import Any
 from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import Journal, Kind
 from qsim.scenario.plan import AlertPlan
+from qsim.scenario.reference import Reference
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.consumers import Crew
 from qsim.sim.live import Tail, Window, is_series, reader
 from qsim.sim.world import World
-from qsim.units import Nanos
+from qsim.units import MINUTE, Nanos
 
 
 class Alert:
@@ -59,6 +60,24 @@ class Alert:
 
     def _write(self, kind: Kind) -> None:
         self.world.journal.write(self.world.now, -1, self.index, 0, -1, kind)
+
+
+LAST_MINUTE: Nanos = MINUTE
+"""Over which a brake looks at what is no series."""
+
+
+def value_of(world: World, crews: list[Crew], chunks: list[bytes], when: Reference) -> Callable[[], float | None]:
+    """A function that tells what the metric is worth at the moment of asking."""
+    if is_series(when):
+        return reader(world, crews, when)
+    window, tail = Window(world.plan, when, LAST_MINUTE), Tail(world.journal, chunks)
+
+    def value() -> float | None:
+        for row in tail:
+            window.show(row)
+        return window.value(world.now)
+
+    return value
 
 
 def watch(world: World, crews: list[Crew], journal: Journal, chunks: list[bytes]) -> None:

@@ -6,14 +6,15 @@ A rate over time is a list of phases, and its integral says how many messages ar
 the instants at which that integral passes 0, 1, 2, ..., poisson arrivals those at which it passes the sums of unit
 exponentials; so stages stretch time and draw nothing anew.  Regular ones are exact: whole numbers, rounded once,
 never a running sum.  Where the rate is 0 the integral rests; what falls due there waits until the rate returns.
+Bursts cut time: what is due inside is found in time that is on, and put where the off times have moved it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from math import ceil, lcm, sqrt
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from qsim.scenario.plan import ProducerPlan
+from qsim.sim.luck import Arrivals
 from qsim.sim.samplers import Floats
 from qsim.units import SECOND, Nanos
 
@@ -53,10 +55,30 @@ def phases_of(producer: ProducerPlan) -> list[Phase]:
 
 
 def changed(phases: list[Phase], now: Nanos, rate: Fraction) -> list[Phase]:
-    """Another rate from now on; what is due until now stays."""
+    """Another rate from now on; what is due until now stays.  Of what was before, only the last phase is kept."""
     now = max(now, phases[0].begin)
-    before = [phase for phase in phases if phase.begin < now]
-    return [*before, Phase(now, before[-1].due_at(now) if before else Fraction(0), rate / SECOND)]
+    before = _last_before(phases, now)
+    return [*before, Phase(now, _due_so_far(before, now), rate / SECOND)]
+
+
+def resumed(phases: list[Phase], own: list[Phase], now: Nanos) -> list[Phase]:
+    """From now on as ``own`` goes on; what is due until now stays."""
+    now = max(now, phases[0].begin)
+    before = _last_before(phases, now)
+    under_way = [phase for phase in own if phase.begin <= now][-1]
+    rate = under_way.rate + under_way.slope * (now - under_way.begin)
+    moved = _due_so_far(before, now) - under_way.due_at(now)
+    here = Phase(now, under_way.due_at(now) + moved, rate, under_way.slope)
+    return [*before, here, *(replace(phase, due=phase.due + moved) for phase in own if phase.begin > now)]
+
+
+def _last_before(phases: list[Phase], now: Nanos) -> list[Phase]:
+    """In it falls what is due before this instant and, rounded, comes at it."""
+    return [phase for phase in phases if phase.begin < now][-1:]
+
+
+def _due_so_far(before: list[Phase], now: Nanos) -> Fraction:
+    return before[-1].due_at(now) if before else Fraction(0)
 
 
 # --- when a number is due --------------------------------------------------------------------------------------------
@@ -142,6 +164,9 @@ class Blocks(ABC):
     def set_rate(self, now: Nanos, rate: Fraction) -> Nanos | None: ...
 
     @abstractmethod
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None: ...
+
+    @abstractmethod
     def _load(self, numbers: range) -> list[Nanos]: ...
 
     def _numbers(self) -> range:
@@ -174,6 +199,8 @@ class Paced(Blocks):
         times: Callable[[list[Phase], Any], list[Nanos]],
     ) -> None:
         self.phases = phases_of(producer)
+        self._own = self.phases
+        self._slowed_to: Fraction | None = None
         self._make_marks = marks
         self._make_times = times
         super().__init__(producer, width)
@@ -184,10 +211,18 @@ class Paced(Blocks):
 
     def set_rate(self, now: Nanos, rate: Fraction) -> Nanos | None:
         """The last answer's unit exponential stays, what is left of it is stretched."""
-        self.phases = changed(self.phases, now, rate)
-        anew = self._until_stop(self._make_times(self.phases, self._marks))
+        self._own = changed(self._own, now, rate)
+        return self._go_on(changed(self.phases, now, rate) if self._slowed_to is None else self.phases)
+
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None:
+        """The same; and its own rate goes on beneath."""
+        self._slowed_to = rate
+        return self._go_on(resumed(self.phases, self._own, now) if rate is None else changed(self.phases, now, rate))
+
+    def _go_on(self, phases: list[Phase]) -> Nanos | None:
+        self.phases = phases
         happened = max(self._answered, 0)
-        self._times[happened:] = anew[happened:]
+        self._times[happened:] = self._until_stop(self._make_times(phases, self._marks[happened:]))
         return self._times[self._answered] if 0 <= self._answered < len(self._times) else None
 
 
@@ -206,6 +241,75 @@ class Renewal(Blocks):
 
     def set_rate(self, now: Nanos, rate: Fraction) -> Nanos | None:
         raise AssertionError("gaps have no rate: the scenario's check lets none be set")
+
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None:
+        raise AssertionError("gaps have no rate: the scenario's check lets none be held down")
+
+
+class Replayed:
+    """Recorded send times."""
+
+    def __init__(self, producer: ProducerPlan) -> None:
+        assert producer.recorded is not None
+        self._times = iter(producer.recorded.times)
+
+    def next(self) -> Nanos | None:
+        return next(self._times, None)
+
+    def set_rate(self, now: Nanos, rate: Fraction) -> Nanos | None:
+        raise AssertionError("recorded times have no rate: the scenario's check lets none be set")
+
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None:
+        raise AssertionError("recorded times have no rate: the scenario's check lets none be held down")
+
+
+FAR: Nanos = 2**62
+"""Later than any time of a run."""
+
+
+class Bursty:
+    """Arrivals ``inside`` time that is on, which begins at the producer's start; ``turns`` gives the n-th on and off."""
+
+    def __init__(
+        self, producer: ProducerPlan, inside: Callable[[ProducerPlan], Arrivals], turns: Callable[[int], tuple[Nanos, Nanos]]
+    ) -> None:
+        self._inside = inside(replace(producer, stop=FAR))
+        self._stop = producer.stop
+        self._turns = turns
+        self._begins = [producer.start]
+        """Where each on begins, in time that is on ..."""
+        self._places = [producer.start]
+        """... and in time itself."""
+
+    def next(self) -> Nanos | None:
+        return self._place(self._inside.next())
+
+    def set_rate(self, now: Nanos, rate: Fraction) -> Nanos | None:
+        return self._place(self._inside.set_rate(self._on_time(now), rate))
+
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None:
+        return self._place(self._inside.slow(self._on_time(now), rate))
+
+    def _place(self, due: Nanos | None) -> Nanos | None:
+        """What is due at the very end of an on comes at the beginning of the next."""
+        if due is None:
+            return None
+        while self._begins[-1] <= due and self._places[-1] < self._stop:
+            self._know_one_more()
+        here = bisect_right(self._begins, due) - 1
+        time = self._places[here] + due - self._begins[here]
+        return time if time < self._stop else None
+
+    def _on_time(self, now: Nanos) -> Nanos:
+        while self._places[-1] <= now or len(self._places) == 1:
+            self._know_one_more()
+        here = max(0, bisect_right(self._places, now) - 1)
+        return min(self._begins[here] + max(0, now - self._places[here]), self._begins[here + 1])
+
+    def _know_one_more(self) -> None:
+        on, off = self._turns(len(self._begins) - 1)
+        self._begins.append(self._begins[-1] + on)
+        self._places.append(self._places[-1] + on + off)
 
 
 def regular(producer: ProducerPlan, width: int) -> Paced:

@@ -13,6 +13,8 @@ part         producer, i; (k, 0)                 part of a mix of gaps
 poison       producer, i; (k, 0)                 poison
 attribute    name, producer, i; (k, 0)           value
 delay, eta   producer, i; (k, 0)                 time, part of its mix
+burst        producer, i; (n, 0)                 on, part of its mix, off, part of its mix
+think        producer, i; (n, client)            time, part of its mix
 send         producer, i; (k, try)               lose the send, lose the reply, backoff jitter, -
 attempt      consumer, producer, i; (k, turn)    service, fate, moment, retry jitter
 service      consumer, producer, i; (k, 0)       part of the mix, once a message
@@ -36,9 +38,9 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-from qsim.scenario.plan import Constant, ConsumerPlan, Plan, ProducerPlan, Time
+from qsim.scenario.plan import Bursts, Constant, ConsumerPlan, Plan, ProducerPlan, Time
 from qsim.sim import arrivals, labels
-from qsim.sim.luck import Attempt, Four
+from qsim.sim.luck import Arrivals, Attempt, Four
 from qsim.sim.samplers import Floats, Whole, has_parts, log, sampler, uniforms
 from qsim.units import Nanos
 
@@ -107,12 +109,22 @@ class Draws:
         self._near_block = self._near_consumer = -1
         self._fours = Recent(self._draw_fours, _room(streams))
         self._waits = Recent(self._draw_waits, _room(streams))
+        self._thinks = Recent(self._draw_thinks, 1024 + sum(p.clients.count for p in plan.producers if p.clients))
+        self._think_times = {p.name: sampler(p.clients.think) for p in plan.producers if p.clients}
         self._call_shift = _shift(callers)
         self._calls = Recent(self._draw_calls, _room(callers))
 
     # --- producers
 
-    def arrivals(self, producer: ProducerPlan, i: int) -> arrivals.Blocks:
+    def arrivals(self, producer: ProducerPlan, i: int) -> Arrivals:
+        if producer.recorded is not None:
+            return arrivals.Replayed(producer)
+        if producer.bursts is not None:
+            turns = self._turns(producer.bursts, (producer.name, str(i)))
+            return arrivals.Bursty(producer, lambda inside: self._steady(inside, i), turns)
+        return self._steady(producer, i)
+
+    def _steady(self, producer: ProducerPlan, i: int) -> Arrivals:
         width = self._mask + 1
         if producer.gaps is not None:
             return arrivals.Renewal(producer, width, self._gaps(producer.gaps, (producer.name, str(i))))
@@ -124,7 +136,7 @@ class Draws:
         def lanes(purpose: Words, block: int) -> Floats:
             return self._lanes((*purpose, producer.name, str(i)), block << self._shift, 0, self._mask + 1)
 
-        return labels.MessageLabels(producer.message, lanes, self._shift, self._marks.get(producer.name))
+        return labels.MessageLabels(producer.message, lanes, self._shift, self._marks.get(producer.name), producer.recorded)
 
     def delay(self, producer: ProducerPlan, i: int, k: int) -> Nanos:
         wait: Nanos = self._waits["delay", producer.first_index, i, k >> self._shift][k & self._mask]
@@ -136,6 +148,28 @@ class Draws:
 
     def send_luck(self, producer: ProducerPlan, i: int, k: int, try_: int) -> Four:
         return self._four(("send", producer.name, str(i)), k, try_)
+
+    def think(self, producer: ProducerPlan, i: int, client: int, n: int) -> Nanos:
+        time: Nanos = self._thinks[producer.name, i, client, n >> _TURNS][n & ((1 << _TURNS) - 1)]
+        return time
+
+    def _draw_thinks(self, producer: str, i: int, client: int, block: int) -> list[Nanos]:
+        """Of one client, its next requests: many clients with few requests each are as cheap as one with many."""
+        time, part, _, _ = self._lanes(("think", producer, str(i)), block << _TURNS, client, 1 << _TURNS)
+        thinks: list[Nanos] = self._think_times[producer](time, part).tolist()
+        return thinks
+
+    def _turns(self, bursts: Bursts, owner: Words) -> Callable[[int], tuple[Nanos, Nanos]]:
+        on, off = sampler(bursts.on), sampler(bursts.off)
+        known: list[tuple[Nanos, Nanos]] = []
+
+        def turn(n: int) -> tuple[Nanos, Nanos]:
+            if n >= len(known):
+                u, u_part, v, v_part = self._lanes(("burst", *owner), len(known), 0, 64)
+                known.extend(zip(on(u, u_part).tolist(), off(v, v_part).tolist(), strict=True))
+            return known[n]
+
+        return turn
 
     def _units(self, owner: Words) -> Callable[[range], Floats]:
         return lambda numbers: -log(1 - self._lanes(("arrival", *owner), numbers.start, 0, len(numbers))[0])

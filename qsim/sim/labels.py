@@ -1,6 +1,6 @@
 """What a message is: its level, its group, whether it is poison, its attributes.
 
-It knows thresholds and uniforms, and not where these come from.  A value is the number of cumulative thresholds, in
+It knows thresholds and uniforms, and not where these come from; what was recorded of a message is not drawn.  A value is the number of cumulative thresholds, in
 file order, that do not exceed its uniform; so a larger share of poison poisons the same messages and others.
 A combination of attribute values is one number: the values' numbers as in ``itertools.product``, the last attribute
 changing fastest.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from qsim.scenario.plan import Groups, MessagePlan, Poison
+from qsim.scenario.plan import Groups, MessagePlan, Poison, Recorded
 from qsim.sim.luck import Label
 from qsim.sim.samplers import Floats, Whole, exp, log
 from qsim.units import Nanos
@@ -52,8 +52,11 @@ class Marks:
 class MessageLabels:
     """The labels of one producer's messages; the block in use is at hand."""
 
-    def __init__(self, message: MessagePlan, lanes: Lanes, shift: int, marks: Marks | None) -> None:
+    def __init__(
+        self, message: MessagePlan, lanes: Lanes, shift: int, marks: Marks | None, recorded: Recorded | None = None
+    ) -> None:
         self._message = message
+        self._recorded = recorded or Recorded(())
         self._lanes = lanes
         self._shift = shift
         self._mask = (1 << shift) - 1
@@ -78,11 +81,20 @@ class MessageLabels:
     def _same(self, value: int) -> list[int]:
         return [value] * (self._mask + 1)
 
+    def _of_record(self, column: tuple[int, ...], block: int) -> list[int]:
+        first = block << self._shift
+        values = list(column[first : first + self._mask + 1])
+        return values + [0] * (self._mask + 1 - len(values))
+
     def _levels(self, block: int) -> list[int]:
+        if self._recorded.levels:
+            return self._of_record(self._recorded.levels, block)
         levels = self._message.levels
         return choose(levels, self._lanes(("arrival",), block)[1]).tolist() if levels else self._same(0)
 
     def _groups(self, block: int) -> list[int]:
+        if self._recorded.groups:
+            return self._of_record(self._recorded.groups, block)
         if self._zipf is None:
             return self._same(-1)
         groups: list[int] = choose(self._zipf, self._lanes(("arrival",), block)[2]).tolist()

@@ -40,7 +40,8 @@ COUNTED: dict[str, Callable[[Row], bool]] = {
     "sent": lambda row: row[5] == Kind.SENT,
     "rate": lambda row: row[5] == Kind.SENT,
     "retried": lambda row: row[5] == Kind.SENT and row[3] > 1,
-    "timeouts": lambda row: row[5] == Kind.TIMED_OUT,
+    "timeouts": lambda row: row[5] in (Kind.TIMED_OUT, Kind.GAVE_UP_WAITING),
+    "replied": lambda row: row[5] == Kind.REPLIED,
     "lost_on_the_way": lambda row: row[5] == Kind.LOST_SEND,
     "effects": lambda row: row[5] == Kind.EFFECT,
     "throughput": lambda row: row[5] in (Kind.EFFECT, Kind.SKIPPED),
@@ -102,7 +103,7 @@ class Window:
         self._length = length
         self._values: deque[tuple[Nanos, float]] = deque()
         self._is_mine = _owner(plan, reference.object)
-        self._counts = COUNTED.get(reference.metric)
+        self._counts = COUNTED.get(_goodput(plan, reference.object) if reference.metric == "goodput" else reference.metric)
         self._since: dict[int, Nanos] = {}
         self._received: set[int] = set()
 
@@ -126,7 +127,8 @@ class Window:
         return len(values) * SECOND / self._length
 
     def _measure(self, row: Row) -> None:
-        """wait, latency, origin_latency: from the first try (or the move here) to the first receive, or the ack."""
+        """wait, latency, origin_latency: from the first try (or the move here) to the first receive, or the ack;
+        reply_time: to the reply."""
         time, message, kind = row[0], row[1], row[5]
         metric = self._reference.metric
         if kind == Kind.SENT:
@@ -139,11 +141,20 @@ class Window:
         elif kind == Kind.RECEIVED and metric == "wait" and message not in self._received:
             self._received.add(message)
             self._values.append((time, time - self._since.get(message, time)))
+        elif metric == "reply_time":
+            if kind == Kind.REPLIED:
+                self._values.append((time, time - self._since.pop(message, time)))
         elif kind == Kind.ACKED:
             since = self._since.pop(message, time)
             self._received.discard(message)
             if metric != "wait":
                 self._values.append((time, time - since))
+
+
+def _goodput(plan: Plan, name: str) -> str:
+    """What a producer's goodput counts: replies, or where it awaits none, what the broker has accepted."""
+    producer = next(producer for producer in plan.producers if producer.name == name)
+    return "accepted" if producer.request_reply is None else "replied"
 
 
 def _owner(plan: Plan, name: str) -> Callable[[Row], bool]:

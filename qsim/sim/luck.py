@@ -34,6 +34,10 @@ class Arrivals(Protocol):
         """A new rate (messages/s) from now on.  What ``next`` answered last has not happened yet: this
         is its new time.  The stages are over."""
 
+    def slow(self, now: Nanos, rate: Fraction | None) -> Nanos | None:
+        """Held down to this rate from now on; None: no more, its own rate and stages go on as if they had never been
+        left.  Answers as ``set_rate``; a rate that is set meanwhile is its own, and waits."""
+
 
 class Labels(Protocol):
     """What is drawn for each message of one producer beside its time."""
@@ -57,6 +61,9 @@ class Luck(Protocol):
 
     def send_luck(self, producer: ProducerPlan, i: int, k: int, try_: int) -> Four:
         """Lose the send, lose the reply, jitter of the backoff, spare; a batch asks for its first message."""
+
+    def think(self, producer: ProducerPlan, i: int, client: int, n: int) -> Nanos:
+        """How long a client of a closed loop thinks before its n-th request (0, 1, ...)."""
 
     def attempt(self, consumer: ConsumerPlan, message: int, turn: int) -> Attempt: ...
 

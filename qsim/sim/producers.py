@@ -1,13 +1,15 @@
 """Producers: who sends what, when, and what they do when they are refused or hear nothing.
 
-``Maker`` is one producer: it waits for the next arrival, arms the one after it, sends.  It knows the port and luck, no rule of a broker.  A message is
-``producer << 40 | number`` for all its tries; each try is a SENT row.
+``Maker`` is one producer: it waits for the next arrival, arms the one after it, sends.  It knows the port and luck, no
+rule of a broker.  A message is ``producer << 40 | number`` for all its tries; each try is a SENT row.  Who waits for
+replies, and clients who send when they are answered, stand in ``replies`` and ``clients``.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -16,8 +18,11 @@ from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import ALIKE, NOBODY, Cause, Kind, ending
 from qsim.scenario.plan import OnReject, ProducerPlan
 from qsim.sim.alarm import Alarm, Reminder
+from qsim.sim.clients import ClosedLoop
 from qsim.sim.luck import retry_delay
+from qsim.sim.replies import Requests
 from qsim.sim.slots import FLUSH, RETRY, SEND
+from qsim.sim.slow_down import Bucket
 from qsim.sim.world import World
 from qsim.units import Nanos
 
@@ -45,6 +50,11 @@ class Letter:
     tries: int = 0
     is_refused: bool = False
     """Its last try was answered: the next one is another."""
+    has_token: bool = False
+    """Its last try may go, as far as the producer's own token bucket is concerned."""
+    was_held: bool = False
+    is_over: bool = False
+    """Its reply has come: whatever was to be tried again need not be."""
 
 
 class Maker:
@@ -64,7 +74,7 @@ class Maker:
         self.is_paused = False
         self.batch: list[Letter] = []
         self.held: deque[Letter] = deque()
-        self.again: list[tuple[Nanos, int, bool, Letter]] = []
+        self.again: list[tuple[Nanos, int, bool, Letter, int]] = []
         self._order = count().__next__
         self.firsts = self.retries = 0
         self._budget = budget
@@ -76,22 +86,44 @@ class Maker:
         self._again_alarm = Reminder(world.env, slot(self.index, RETRY), self._try_due)
         self._flush_at: Nanos = 0
         self._room_at: Nanos = NEVER
+        self.bucket: Bucket | None = None
+        self._waits_for_token = False
         self._base = self.index << NUMBER_BITS
         self._rows = world.journal.rows
         self._env = world.env
         self._sent = ending(NOBODY, 1, plan.to, Kind.SENT)
         message = plan.message
-        self._is_plain = self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
+        self.loop = ClosedLoop(world, plan, i, self._slot, self._ask) if plan.clients is not None else None
+        self.requests = self._awaits_replies()
+        self._sizes = plan.recorded.sizes if plan.recorded is not None else ()
+        self._look_whether_plain()
         self._size = message.size
         self._ttl = message.ttl
 
+    def _awaits_replies(self) -> Requests | None:
+        plan, world = self.plan.request_reply, self.world
+        if plan is None:
+            return None
+        return Requests(world, plan, world.slots.replies + self.index, self._gave_up, self._ended)
+
+    def _look_whether_plain(self) -> None:
+        """Whether a send is a row and a call, and nothing comes after it."""
+        plan = self.plan
+        is_free = self.loop is None and self.requests is None and self.bucket is None
+        self._is_plain = is_free and self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
+
     def _has_plain_messages(self) -> bool:
-        message, flaws = self.plan.message, self.port.flaws
+        message, flaws, recorded = self.plan.message, self.port.flaws, self.plan.recorded
+        if recorded is not None and (recorded.sizes or recorded.groups or recorded.levels):
+            return False
         varies = message.levels or message.groups or message.poison or message.attributes or message.delay or message.eta
         return not varies and message.dedup_keys is None and message.ttl is None and not (flaws.lose_send or flaws.lose_reply)
 
     def start(self) -> None:
-        self._arm(self._next_arrival())
+        if self.loop is not None:
+            self.loop.start()
+        else:
+            self._arm(self._next_arrival())
 
     def _arm(self, due: Nanos | None) -> None:
         self.due = due
@@ -122,13 +154,29 @@ class Maker:
 
     def set_rate(self, rate: Any) -> None:
         """From now on; what is drawn for the message under way is stretched."""
+        self._rearm(self.arrivals.set_rate(self.world.now, rate))
+
+    def slow(self, rate: Fraction | None) -> None:
+        """Held down to this rate from now on; None: no more."""
+        self._rearm(self.arrivals.slow(self.world.now, rate))
+
+    def _rearm(self, due: Nanos | None) -> None:
         self.alarm.callbacks = []  # still in the heap, it will ring for nobody
         self.alarm = Alarm(self.world.env, self._slot, self._arrive)
-        self._arm(self.arrivals.set_rate(self.world.now, rate))
+        self._arm(due)
+
+    def set_bucket(self, bucket: Bucket | None) -> None:
+        """From now on every try needs a token of this bucket; None: of none."""
+        self.bucket = bucket
+        self._look_whether_plain()
+        if self._waits_for_token:
+            self._room()
 
     def pause(self, is_paused: bool) -> None:
         """A paused producer makes no messages, and does not make up for them; tries of earlier ones go on."""
         self.is_paused = is_paused
+        if self.loop is not None:
+            self.loop.pause(is_paused)
 
     # --- sending --------------------------------------------------------------------------------------------------------
 
@@ -151,6 +199,11 @@ class Maker:
         else:
             self._post(letter)
 
+    def _ask(self) -> int:
+        """A client's request."""
+        self.offer()
+        return self.k
+
     def _spend(self) -> None:
         assert self._budget is not None
         if self._budget[0] <= 0:
@@ -172,21 +225,27 @@ class Maker:
         delay = world.luck.delay(self.plan, self.i, k) if plan.delay is not None else None
         keys = plan.dedup_keys
         dedup = None if keys is None else number if keys == 0 else k % keys
-        letter = Letter(k, number, (level, group if group >= 0 else None, delay, self._ttl, self._size, dedup))
+        size = self._sizes[k] if self._sizes else self._size
+        letter = Letter(k, number, (level, group if group >= 0 else None, delay, self._ttl, size, dedup))
         self._write_try(letter)
         return letter
 
     def _write_try(self, letter: Letter) -> None:
         letter.tries += 1
+        letter.has_token = False
         level, group = letter.args[0], letter.args[1]
         self.world.journal.write(
             self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, Kind.SENT, level, -1 if group is None else group
         )
+        if self.requests is not None:
+            self.requests.sent(letter)
 
     def _post(self, letter: Letter) -> None:
-        """One letter on its way, unless one is blocked before it."""
+        """One letter on its way, unless one is held before it, or there is no token."""
         if self.held:
             self.held.append(letter)
+            return
+        if self.bucket is not None and not self._takes_tokens(self.bucket, [letter]):
             return
         if self._goes_lost(letter):
             return
@@ -209,8 +268,24 @@ class Maker:
             self._hear_nothing(letter)
         elif answer not in _GOOD:
             self._refused(letter, answer)
-        elif letter.tries > 1:
+        else:
+            self._hear(letter)
+            self._accepted(letter)
+
+    def _hear(self, letter: Letter) -> None:
+        """A row, where it is later than the first try."""
+        if letter.tries > 1 or letter.was_held:
             self._row(Kind.ANSWERED, letter)
+
+    def _accepted(self, letter: Letter) -> None:
+        """That is the answer, unless a reply is to come."""
+        if self.requests is None:
+            self._ended(letter)
+
+    def _ended(self, letter: Any) -> None:
+        """Nothing more will come of it: who asked thinks again."""
+        if self.loop is not None:
+            self.loop.answered(letter.k)
 
     def _row(self, kind: Kind, letter: Letter) -> None:
         self.world.journal.write(self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, kind)
@@ -218,29 +293,49 @@ class Maker:
     # --- refused, unheard, blocked ----------------------------------------------------------------------------------------
 
     def _refused(self, letter: Letter, answer: Cause) -> None:
+        if self.requests is not None:
+            self.requests.forget(letter)
         if self.plan.on_reject is OnReject.BLOCK and answer in _PASSING:
             letter.is_refused = True
             self._hold(letter, answer)
         elif self.plan.on_reject is OnReject.RETRY:
             self._try_again(letter, self.world.now)
-        elif letter.tries > 1:
-            self._row(Kind.ANSWERED, letter)
+        else:
+            self._hear(letter)
+            self._ended(letter)
+
+    def _gave_up(self, letter: Any) -> None:
+        """No reply came in time."""
+        if not self.plan.request_reply.retries:  # type: ignore[union-attr]
+            letter.is_over = True
+            self._ended(letter)
+        elif self.plan.on_reject is OnReject.RETRY:
+            self._try_again(letter, self.world.now)
+        else:
+            self._later(self.world.now, False, letter)
 
     def _hear_nothing(self, letter: Letter) -> None:
         """No answer: after the timeout it is sent again, where there is a retry policy."""
         self._later(self.world.now + self.plan.timeout, True, letter)
 
     def _later(self, time: Nanos, is_timeout: bool, letter: Letter) -> None:
-        heappush(self.again, (time, self._order(), is_timeout, letter))
+        heappush(self.again, (time, self._order(), is_timeout, letter, letter.tries))
         self._again_alarm.show(self.again[0][0])
 
     def _try_again(self, letter: Letter, since: Nanos) -> None:
         retry = self.plan.retry
         if retry is None or (retry.attempts is not None and letter.tries >= retry.attempts) or self._is_over_budget():
+            self._no_more_tries(letter)
             return
         self.retries += 1
         jitter = self.world.luck.send_luck(self.plan, self.i, letter.k, letter.tries)[2]
         self._later(since + retry_delay(retry, letter.tries, jitter), False, letter)
+
+    def _no_more_tries(self, letter: Letter) -> None:
+        """Whoever still waits for a reply to an earlier try goes on waiting."""
+        if self.requests is None or letter.k not in self.requests.waiting:
+            letter.is_over = True
+            self._ended(letter)
 
     def _is_over_budget(self) -> bool:
         retry = self.plan.retry
@@ -254,9 +349,11 @@ class Maker:
             self._again_alarm.show(self._next_try())
             self._send_held()
         elif self.again and self.again[0][0] <= now:
-            _, _, is_timeout, letter = heappop(self.again)
+            _, _, is_timeout, letter, try_ = heappop(self.again)
             self._again_alarm.show(self._next_try())
-            if is_timeout:
+            if letter.is_over or letter.tries != try_:
+                pass  # it has been answered, or sent again, for another reason
+            elif is_timeout:
                 self._row(Kind.TIMED_OUT, letter)
                 self._try_again(letter, now)
             else:
@@ -288,16 +385,49 @@ class Maker:
 
     def _send_held(self) -> None:
         """The first of the held letters: gone, or it waits on."""
-        letter = self.held[0]
+        letter, self._waits_for_token = self.held[0], False
+        if self.bucket is not None and (letter.is_refused or not letter.has_token) and not self._token_for_held(self.bucket):
+            return
         if letter.is_refused:
+            letter.is_refused = False
             self._write_try(letter)
+        letter.has_token = letter.was_held = True
+        if self._goes_lost(letter):
+            self.held.popleft()
+            return
         answer = self.port.send(letter.number, *letter.args)
-        if answer is _BLOCKED or answer in _PASSING:
+        if answer is _BLOCKED or (answer in _PASSING and self.plan.on_reject is OnReject.BLOCK):
             letter.is_refused = answer is not _BLOCKED
             self._wait_for_room(letter, answer)
         else:
             self.held.popleft()
-            self._row(Kind.ANSWERED, letter)
+            self._heed(letter, answer)
+
+    # --- tokens -----------------------------------------------------------------------------------------------------------
+
+    def _takes_tokens(self, bucket: Bucket, letters: list[Letter]) -> bool:
+        """A token for each; or they stand in line, and go one by one."""
+        now = self.world.now
+        if bucket.ready(now, len(letters)) > now:
+            self.held += letters
+            self._wait_for_token(bucket)
+            return False
+        bucket.take(now, len(letters))
+        for letter in letters:
+            letter.has_token = True
+        return True
+
+    def _token_for_held(self, bucket: Bucket) -> bool:
+        if bucket.ready(self.world.now) > self.world.now:
+            self._wait_for_token(bucket)
+            return False
+        bucket.take(self.world.now)
+        return True
+
+    def _wait_for_token(self, bucket: Bucket) -> None:
+        self._waits_for_token = True
+        self._room_at = bucket.ready(self.world.now)
+        self._again_alarm.show(self._room_at)
 
     # --- batches ----------------------------------------------------------------------------------------------------------
 
@@ -319,6 +449,8 @@ class Maker:
         letters, self.batch = self.batch, []
         if self.held:
             self.held += letters
+            return
+        if self.bucket is not None and not self._takes_tokens(self.bucket, letters):
             return
         if self._goes_lost_together(letters):
             return

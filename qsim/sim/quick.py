@@ -19,6 +19,7 @@ from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.luck import Attempt
 from qsim.sim.port import Port
 from qsim.sim.slots import BEGIN, WORK
+from qsim.sim.slow_down import watched
 from qsim.sim.world import World
 
 _pack, _pack_alike = ROW.pack, ALIKE.pack
@@ -39,6 +40,7 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         or _is_limited(plan, consumer)
         or _has_etas(plan)
         or any(alert.when.object == consumer.name for alert in plan.alerts)
+        or consumer.name in watched(plan)
         or _is_moved_into(plan, consumer.sources[0])
         or _is_in_timeline(plan, consumer)
     )

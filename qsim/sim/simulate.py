@@ -21,7 +21,7 @@ from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal, Kind
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
-from qsim.sim.alerts import watch
+from qsim.sim.alerts import value_of, watch
 from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
 from qsim.sim.draws import Draws
 from qsim.sim.luck import Luck
@@ -32,7 +32,9 @@ from qsim.sim.producers import Maker, OutOfBudget
 from qsim.sim.quick import QuickMember, is_untouched
 from qsim.sim.recording import Recording
 from qsim.sim.recovery import appoint_reapers
+from qsim.sim.replies import Collector
 from qsim.sim.slots import slots_of
+from qsim.sim.slow_down import Brake
 from qsim.sim.timeline import Cast, control
 from qsim.sim.world import World
 from qsim.units import Nanos, format_duration
@@ -106,12 +108,16 @@ def simulate(
     keeper = Keeper()
     world = _world(plan, draws if draws is not None else Draws(plan, seed, replication), Journal(keeper))
     budget = None if max_messages is None else [max_messages]
-    cast = _cast(world, budget, quick)
+    cast = _cast(world, budget, quick, keeper.chunks)
     watch(world, cast.crews, world.journal, keeper.chunks)
     for port in world.ports:
         port.look_at_profile()
     for crew in cast.crews:
         crew.start()
+    for brake, producer in zip(cast.brakes, plan.producers, strict=True):
+        brake.set(producer.slow_down)
+    for collector in _collectors(world, cast):
+        collector.start()
     for maker in (maker for entry in cast.makers for maker in entry):
         maker.start()
     end = plan.duration if until is None else min(until, plan.duration)
@@ -189,19 +195,30 @@ def _purges(plan: Plan) -> bool:
     return any(isinstance(action, Purge) for entry in plan.timeline for action in entry.actions)
 
 
-def _cast(world: World, budget: list[int] | None, quick: bool) -> Cast:
+def _cast(world: World, budget: list[int] | None, quick: bool, chunks: list[bytes]) -> Cast:
     """Everybody, in their places: producers, consumers, timeline."""
     plan = world.plan
     makers = [[Maker(world, entry, i, budget) for i in range(entry.count)] for entry in plan.producers]
     quick_ones = [QuickMember if quick and is_untouched(plan, entry) else None for entry in plan.consumers]
     crews = [Crew(world, entry, make) for entry, make in zip(plan.consumers, quick_ones, strict=True)]
-    cast = Cast(world, crews, makers)
+    read = partial(value_of, world, crews, chunks)
+    brakes = [Brake(world, entry, [*members], read) for entry, members in enumerate(makers)]
+    cast = Cast(world, crews, makers, brakes)
     for port in world.ports:
         port.hang_up = partial(hang_up, world, crews)
     appoint_reapers(world)
     for index, entry in enumerate(plan.timeline):
         world.env.process(control(cast, index, entry))
     return cast
+
+
+def _collectors(world: World, cast: Cast) -> list[Collector]:
+    """Whoever awaits replies fetches them."""
+    return [
+        Collector(world, entry.plan, number, {m.index: m.requests for m in cast.makers[number] if m.requests is not None})
+        for number, (entry, *_) in enumerate(cast.makers)
+        if entry.plan.request_reply is not None
+    ]
 
 
 def _go_on(
@@ -236,6 +253,7 @@ def _drain(
     world.is_over = True
     world.env._now = max(world.env._now, start)  # type: ignore[call-overload]
     read = {source for consumer in world.plan.consumers for source in consumer.sources}
+    read |= {producer.request_reply.reply_to for producer in world.plan.producers if producer.request_reply}
     queues = [world.ports[index].queue for index in sorted(read)]
     heap, step = world.env._queue, world.env.step
     Alarm(world.env, -1).at(end)
@@ -255,7 +273,8 @@ def _name_the_loop(plan: Plan, chunk: bytes) -> str:
     rows = [row for row in ROW.iter_unpack(chunk) if row[2] >= 0 and row[5] < Kind.FIRED]
     now = ROW.unpack_from(chunk)[0]
     queues = [plan.queues[row[4]].name for row in rows if row[4] >= 0]
-    consumers = [plan.consumers[row[2] >> PROCESS_BITS].name for row in rows]
+    names = [consumer.name for consumer in plan.consumers] + [producer.name for producer in plan.producers]
+    consumers = [names[row[2] >> PROCESS_BITS] for row in rows]
     return (
         f"at {format_duration(now)} consumer {_last(consumers)} and queue {_last(queues)} go on for ever without time "
         "passing: give the work, the retry or the poll some time"

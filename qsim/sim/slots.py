@@ -1,7 +1,8 @@
 """Who comes first at one instant: a number for everything that can happen, given once.
 
 Timeline; each consumer process by each of its parallel messages (end of work or crash, heartbeat, batched acks, restart, next poll);
-each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; observers.
+each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; each producer's
+waits for replies (so a reply that comes in the last instant is in time); observers: alerts, their samples, brakes.
 It knows the plan's sizes and nothing that happens.
 """
 
@@ -27,7 +28,9 @@ class Slots:
     timers: int
     producers: int
     receives: int
+    replies: int
     observers: int
+    brakes: int
     concurrency: tuple[int, ...]
 
     def work(self, consumer: int, process: int, parallel: int, what: int) -> int:
@@ -48,5 +51,8 @@ def slots_of(plan: Plan) -> Slots:
     queues = len(plan.queues)
     leases, timers, producers = first, first + queues, first + 2 * queues
     receives = producers + 3 * sum(producer.count for producer in plan.producers)
+    replies = receives + queues
+    observers = replies + sum(producer.count for producer in plan.producers)
+    brakes = observers + len(plan.alerts) + 1
     concurrency = tuple(consumer.concurrency for consumer in plan.consumers)
-    return Slots(timeline, tuple(consumers), leases, timers, producers, receives, receives + queues, concurrency)
+    return Slots(timeline, tuple(consumers), leases, timers, producers, receives, replies, observers, brakes, concurrency)

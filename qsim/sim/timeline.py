@@ -18,6 +18,7 @@ from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import Crew
 from qsim.sim.port import find_peers
 from qsim.sim.producers import NUMBER_BITS, Maker
+from qsim.sim.slow_down import Brake
 from qsim.sim.world import World
 from qsim.units import SECOND
 
@@ -30,6 +31,8 @@ class Cast:
     crews: list[Crew]
     makers: list[list[Maker]]
     """By entry of ``producers:``."""
+    brakes: list[Brake]
+    """One an entry."""
 
 
 def control(cast: Cast, index: int, entry: Control) -> Generator[Event, Any, None]:
@@ -137,6 +140,7 @@ DO: dict[type[Any], Callable[[Cast, Any, bool], None]] = {
 }
 SET: dict[str, Callable[[Cast, int, Any], None]] = {
     "rate": _set_rate,
+    "slow_down": lambda cast, index, value: cast.brakes[index].set(value),
     "count": lambda cast, index, value: cast.crews[index].set_count(value),
     "service": lambda cast, index, value: cast.crews[index].change(service=value),
     "failures": lambda cast, index, value: cast.crews[index].change(failures=value),

@@ -44,13 +44,6 @@ def test_an_example_of_a_later_release_is_refused_for_that_alone(name):
     assert set(codes((EXAMPLES / f"{name}.yaml").read_text())) == {"Q040"}
 
 
-@pytest.mark.parametrize(("name", "variant"), [("backlog-growth", "slow-producers")])
-def test_a_variant_of_a_later_release_is_listed_and_refused_when_chosen(name, variant):
-    assert variant in read(name).variants
-    with pytest.raises(ScenarioError, match="Q040"):
-        read(name, variant=variant)
-
-
 def test_a_name_that_is_nearly_bundled_is_guessed():
     with pytest.raises(ScenarioError, match=r"poison-pil: there is no such file.*did you mean 'poison-pill'"):
         read("poison-pil")
