@@ -27,6 +27,7 @@ class Case:
 
     file: str
     what: str
+    is_break: bool = False
     code: Exit = Exit.OK
     word: str = "ok"
     told: str = ""
@@ -61,6 +62,8 @@ def command(
     if junit is not None:
         write(junit, cases)
     err(_sum(cases))
+    if mutate:
+        err(_noticed([case for case in cases if case.is_break]))
     return worst([case.code for case in cases if strict or case.code != Exit.INCONCLUSIVE])
 
 
@@ -88,7 +91,7 @@ def _cases(file: str, variants: bool, mutate: bool, jobs: int) -> Iterator[Case]
         case, changed = _loaded(file, variant)
         yield case if changed is None else _judged(case, changed, jobs)
     for number, overrides in enumerate(loaded.breaks if mutate else (), 1):
-        yield _broken(Case(file, f"break {number}"), loaded, overrides, jobs)
+        yield _broken(Case(file, f"break {number}", is_break=True), loaded, overrides, jobs)
 
 
 def _loaded(file: str, variant: str | None) -> tuple[Case, Loaded | None]:
@@ -189,3 +192,12 @@ def _say(case: Case) -> None:
 def _sum(cases: list[Case]) -> str:
     words = list(dict.fromkeys(["ok", *(case.word for case in cases)]))
     return ", ".join(f"{sum(case.word == word for case in cases)} {word}" for word in words)
+
+
+def _noticed(breaks: list[Case]) -> str:
+    """What nothing noticed, by name; a break that was skipped or stopped was not noticed either."""
+    missed = [case.name for case in breaks if case.word != "ok"]
+    if not breaks:
+        return "no breaks tried: no file that can be read lists any"
+    count = f"{len(breaks)} break{'s' * (len(breaks) > 1)}"
+    return f"{count}, not noticed: {', '.join(missed)}" if missed else f"{count}, all noticed"

@@ -196,6 +196,15 @@ def test_check_ends_with_the_worst(qsim, here):
     assert qsim("check", "empty").code == 2
 
 
+def test_check_takes_what_is_in_folders_within_folders(qsim, here):
+    within = here / "seed" / "deeper"
+    within.mkdir(parents=True)
+    (here / "returns.yaml").rename(within / "returns.yaml")
+    answer = qsim("check", ".")
+    assert answer.code == 1
+    assert [line.split()[:2] for line in answer.lines] == [["FAILED", "seed/deeper/returns.yaml"], ["ok", "small.yaml"]]
+
+
 def test_a_variant_of_a_later_release_is_skipped(qsim, here):
     text = (
         (here / "small.yaml")
@@ -219,6 +228,25 @@ def test_breaks_must_be_noticed(qsim, here):
     assert [line.split()[0] for line in answer.lines] == ["ok", "ok", "FAILED"]
     assert "caught by api.sent total" in answer.lines[1]
     assert "no expectation notices consumers.worker.count=3" in answer.lines[2]
+    assert answer.err.splitlines()[-1] == "2 breaks, not noticed: small.yaml break 2"
+
+
+def test_breaks_that_are_all_noticed_are_counted(qsim, here):
+    (here / "small.yaml").write_text((here / "small.yaml").read_text() + "breaks: [{producers.api.rate: 20/s}]\n")
+    answer = qsim("check", "small.yaml", "--mutate")
+    assert answer.code == 0 and answer.err.splitlines()[-1] == "1 break, all noticed"
+    assert "break" not in qsim("check", "small.yaml").err
+
+
+def test_a_file_without_breaks_says_so(qsim, here):
+    answer = qsim("check", "small.yaml", "--mutate")
+    assert answer.code == 0 and answer.err.splitlines()[-1].startswith("no breaks tried")
+
+
+def test_a_break_that_cannot_be_made_is_an_error_of_the_file(qsim, here):
+    (here / "small.yaml").write_text((here / "small.yaml").read_text() + "breaks: [{producers.api.rte: 20/s}]\n")
+    answer = qsim("check", "small.yaml", "--mutate")
+    assert answer.code == 2 and "unknown key 'rte'" in answer.out
 
 
 def test_junit_is_xml_with_a_case_an_expectation(qsim, here):

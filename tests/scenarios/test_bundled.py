@@ -11,27 +11,13 @@ import pytest
 
 from qsim.api import Scenario
 from qsim.claims.verdicts import verdicts
+from qsim.cli.examples import examples
 from qsim.scenario.files import bundled
 from qsim.scenario.load import read
 from qsim.scenario.problems import ScenarioError
 
-MODELINE = "# yaml-language-server: $schema=./qsim-1.schema.json\n"
-
-ADVICE = {
-    "backlog-growth": {"A100"},
-    "bounded-queue": {"A100"},
-    "celery-eta": {"A105"},
-    "poison-blocks-the-queue": {"A111"},
-    "poison-costs-capacity": {"A111"},
-    "prefetch": {"A104"},
-    "service-bus-lock-lost": {"A103"},
-    "ten-minute-job": {"A101"},
-    "two-live-copies": {"A101"},
-    "visibility-timeout": {"A101"},
-}
-"""Warnings that are what a file is about; the others have none."""
-
-NAMES = [name for name, path in bundled().items() if path.parent.name in ("scenarios", "_scenarios")]
+NAMES = list(bundled())
+FOLDER = bundled()["backlog-growth"].parent
 
 
 def judged(scenario: Scenario):
@@ -60,17 +46,26 @@ def test_without_its_cause_an_expectation_fails(name, number):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_says_what_it_is(name):
     path, loaded = bundled()[name], read(name)
-    assert path.read_text(encoding="utf-8").startswith(MODELINE)
+    up = "../" * len(path.parent.relative_to(FOLDER).parts) or "./"
+    assert path.read_text(encoding="utf-8").startswith(f"# yaml-language-server: $schema={up}qsim-1.schema.json\n")
     assert loaded.plan.name == name == path.stem
     assert loaded.plan.title and len(loaded.plan.title) <= 70
     assert len(loaded.plan.description.split()) >= 20
-    assert "seed" in loaded.plan.tags and any(re.fullmatch(r"lesson-\d\d", tag) for tag in loaded.plan.tags)
+    assert any(re.fullmatch(r"lesson-\d\d", tag) for tag in loaded.plan.tags)
+    assert path.parent.name == "whatif" or "seed" in loaded.plan.tags
     assert loaded.breaks
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_warning_is_what_the_file_is_about(name):
-    assert {problem.code for problem in read(name).problems} == ADVICE.get(name, set())
+def test_a_warning_is_said_in_the_file_and_no_other(name):
+    """A warning of a bundled scenario is what the file is about, so it names it in a comment."""
+    said = set(re.findall(r"\bA1\d\d\b", bundled()[name].read_text(encoding="utf-8")))
+    assert {problem.code for problem in read(name).problems} == said
+
+
+def test_every_file_has_a_name_of_its_own_and_is_bundled():
+    assert sorted(bundled()) == sorted(path.stem for path in FOLDER.rglob("*.yaml"))
+    assert {name for name, _, _ in examples()} == set(bundled())
 
 
 @pytest.mark.parametrize("name", NAMES)
