@@ -36,6 +36,7 @@ class Mutant(NamedTuple):
 SQS, RABBITMQ, REDIS = "brokers/sqs.py", "brokers/rabbitmq.py", "brokers/redis.py"
 ACTIVEMQ, SERVICE_BUS, SERVER = "brokers/activemq.py", "brokers/servicebus.py", "brokers/redis_server.py"
 QUEUE, READY, DISPATCH, CLIENT = "kernel/queue.py", "kernel/ready.py", "kernel/dispatch.py", "kernel/client.py"
+CHANNEL = "kernel/channel.py"
 LOG, DEATHS, SESSION, SESSION_LOCK = "kernel/log.py", "kernel/deaths.py", "kernel/session.py", "kernel/session_lock.py"
 
 MUTANTS = [
@@ -351,8 +352,12 @@ MUTANTS = [
     ),
     Mutant(
         "activemq poisons one of a batch", "AMQ-18", CLIENT,
-        "            self._poison(now, batch)\n",
-        "            self._poison(now, batch[-1:])\n            self._keep(now, batch[:-1])\n",
+        "                self._poison(now, poison)\n",
+        "                self._poison(now, batch[-1:])\n                self._keep(now, batch[:-1])\n",
+    ),
+    Mutant(
+        "activemq finds what is acked among the poison", "AMQ-18", CLIENT,
+        "            if copy is first or found:\n", "            if copy is first or found or first not in self.held.values():\n",
     ),
     Mutant(
         "activemq's delay does not grow", "AMQ-17", CLIENT,
@@ -361,6 +366,23 @@ MUTANTS = [
     Mutant(
         "activemq dead-letters transient messages", "AMQ-21", ACTIVEMQ,
         'dead_letters_transient=(False, "AMQ-21', 'dead_letters_transient=(True, "AMQ-21',
+    ),
+    Mutant(
+        "rabbitmq's transaction fails without closing", "RMQ-35", CHANNEL,
+        "return self._close_for(now, refused[0]) if refused else Cause.NONE", "return Cause.NONE",
+    ),
+    Mutant(
+        "rabbitmq commits what was never begun", "RMQ-35", CHANNEL,
+        "        if calls is None:\n            return self._close_for(now, Cause.NOT_ALLOWED)\n",
+        "        if calls is None:\n            return Cause.NONE\n",
+    ),
+    Mutant(
+        "rabbitmq requeues one by one", "RMQ-34", QUEUE,
+        "        self._is_between = True\n", "        self._is_between = False\n",
+    ),
+    Mutant(
+        "rabbitmq rejects a batch in the order of delivery", "RMQ-30", CHANNEL,
+        "batch = sorted(alike, key=_lane)", "batch = list(alike)",
     ),
     # --- Service Bus ----------------------------------------------------------------------------------------------------
     Mutant(
