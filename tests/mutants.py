@@ -203,7 +203,7 @@ MUTANTS = [
     ),
     Mutant(
         "rabbitmq's requeue may exceed max-length", "RMQ-29", QUEUE,
-        "self.index, kind, message.place)\n        self._shrink(now)\n", "self.index, kind, message.place)\n",
+        "        for _ in range(self.visible):  # not while", "        for _ in ():  # not while",
     ),
     # --- RabbitMQ, quorum -----------------------------------------------------------------------------------------------
     Mutant(
