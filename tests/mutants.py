@@ -203,7 +203,7 @@ MUTANTS = [
     ),
     Mutant(
         "rabbitmq's requeue may exceed max-length", "RMQ-29", QUEUE,
-        "        for _ in range(self.visible):  # not while", "        for _ in ():  # not while",
+        "        for _ in range(self.visible):  # not while it is over", "        for _ in ():  # not while it is over",
     ),
     # --- RabbitMQ, quorum -----------------------------------------------------------------------------------------------
     Mutant(
