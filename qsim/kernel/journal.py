@@ -82,6 +82,8 @@ class Cause(IntEnum):
     """A consumer has the queue, or wants it, for itself (RMQ-8)."""
     NO_ROUTE = 31
     """No queue is bound for it, and the publisher wants to know (RMQ-2)."""
+    SCALED_IN = 32
+    """An autoscaler wants fewer processes, and does not wait for what they hold."""
 
 
 class Kind(IntEnum):
@@ -134,7 +136,7 @@ class Kind(IntEnum):
     EFFECT              the work took effect
     SKIPPED             an idempotent consumer had seen it
     ERRED               the work ended in an error
-    INTERRUPTED         the work ended with its process (cause: OWN_CRASH, FELLOW_CRASH or CLOSED)
+    INTERRUPTED         the work ended with its process (cause: OWN_CRASH, FELLOW_CRASH, CLOSED or SCALED_IN)
     LOST_ACK            the ack never arrived
     GAVE_UP             the heartbeat stopped
     UP, DOWN            a process lives, is no more (client)

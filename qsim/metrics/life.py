@@ -248,7 +248,9 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     Kind.EFFECT: lambda t, row: f"effect #{t.effects}  {t.who(row)}",
     Kind.SKIPPED: lambda t, row: f"skipped    {t.who(row):<12} it has seen this message before",
     Kind.ERRED: lambda t, row: f"error      {t.who(row)}",
-    Kind.INTERRUPTED: lambda t, row: f"CRASH      {t.who(row):<12} {cause(row.cause)}",
+    Kind.INTERRUPTED: lambda t, row: (
+        f"{'KILLED' if row.cause == Cause.SCALED_IN else 'CRASH':<10} {t.who(row):<12} {cause(row.cause)}"
+    ),
     Kind.LOST_ACK: lambda t, row: f"ack LOST   {t.who(row)}",
     Kind.GAVE_UP: lambda t, row: f"the heartbeat of {t.who(row)} gives up",
 }
@@ -268,6 +270,7 @@ _WORDS = {
     Cause.FULL: "the queue is full",
     Cause.OWN_CRASH: "at its own work",
     Cause.FELLOW_CRASH: "with its process",
+    Cause.SCALED_IN: "with its process: fewer are wanted",
     Cause.TTL: "its time to live is over",
     Cause.RETENTION: "its retention is over",
 }

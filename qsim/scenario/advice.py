@@ -14,7 +14,7 @@ from typing import Any
 from qsim import theory
 from qsim.brokers import PROFILES
 from qsim.kernel.profile import Profile
-from qsim.scenario import files, model, plan, resolve, times
+from qsim.scenario import autoscalers, files, model, plan, resolve, times
 from qsim.scenario.problems import Problem
 from qsim.scenario.said import Said
 from qsim.scenario.source import Document, Path
@@ -221,21 +221,30 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     service = _time(consumer.service, folder)
     if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
         return
-    slots = consumer.count * consumer.concurrency
+    count = _most(consumer)
+    slots = count * consumer.concurrency
     even = _even(scenario, queue) and isinstance(service, plan.Constant)
     if _keeps_up(arriving, slots, mean, even):
         return
-    finish = "finishes" if consumer.count == 1 else "finish"
-    text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(consumer.count)} {finish}"
+    finish = "finishes" if count == 1 else "finish"
+    text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(count)} {finish}"
     said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
              _enough(arriving, mean, consumer.concurrency, even), of_key=True)  # fmt: skip
 
 
 def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:
-    """Whether the timeline changes how much arrives, or how much is finished: then the file alone does not tell."""
+    """Whether the timeline or an alert changes how much arrives, or is finished: then the file alone does not tell."""
     paths = [path for event in (scenario.timeline or {}).values() for path in event.set or {}]
+    paths += [path for alert in (scenario.alerts or {}).values() if alert.do for path in alert.do.set]
     senders = [name for name, producer in scenario.producers.items() if producer.to == queue]
     return any(path.startswith((f"consumers.{reader}.", *(f"producers.{name}." for name in senders))) for path in paths)
+
+
+def _most(consumer: model.Consumer) -> int:
+    """Processes that there are when it matters."""
+    scaler = consumer.autoscale
+    most = None if scaler is None else autoscalers.value(scaler, "max")
+    return consumer.count if most is None else int(most)
 
 
 def _keeps_up(arriving: float, slots: int, mean: float, even: bool) -> bool:

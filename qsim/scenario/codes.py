@@ -52,7 +52,7 @@ _ROWS = (
          "The dead-letter queue of a FIFO queue is FIFO, that of a standard queue is standard.", "SQS-25", "04"),
     Code("Q025", "a key that the profile cannot have",
          "The broker has no such setting; the simulator would have to invent what it does.", lesson="09"),
-    Code("Q026", "timeline.set of a path that cannot be set during a run",
+    Code("Q026", "timeline.set, or an alert's do.set, of a path that cannot be set during a run",
          "Settable: rate, slow_down, count, service, failures.*, push.prefetch, visibility_timeout, capacity, dlq."),
     Code("Q027", "an sqs-fifo queue that gets messages without a group",
          "A FIFO queue orders within a message group; a send without one is refused.", "SQS-5", "08"),

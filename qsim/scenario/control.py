@@ -1,4 +1,4 @@
-"""The timeline: what is set, when, to what, and what it was before.
+"""The timeline, and what alerts do: what is set, when, to what, and what it was before.
 
 It knows how one change looks once it is resolved, so that a run only has to put the value in.  A ``set:`` is the same
 change as a variant's, made to the scenario as it is at that moment; of the result one field is taken.
@@ -23,6 +23,9 @@ SETTABLE = {
     "queues": ("visibility_timeout", "capacity", "dlq"),
 }
 """What may change during a run; a map may be set as a whole or key by key."""
+
+SETS = ("timeline.*.set", "alerts.*.do.set")
+"""Where values are set during a run."""
 
 _FIELDS: dict[str, Callable[[Resolver, int], Any]] = {
     "rate": lambda r, i: r.producers()[i].rate,
@@ -53,17 +56,33 @@ def timeline(document: Document, scenario: model.Scenario, folder: FilePath) -> 
     controls: dict[str, plan.Control] = {}
     for name in sorted(events, key=lambda name: events[name].at):
         event = events[name]
-        after, sets = _sets(document, ("timeline", name, "set"), event, folder)
+        after, sets = _sets(document, ("timeline", name, "set"), event.set, folder)
         controls[name] = plan.Control(name, event.at, event.for_, (*sets, *resolver.actions(event)))
         document = document if event.for_ is not None else after
     return tuple(controls[name] for name in events)
 
 
+def alerts(document: Document, scenario: model.Scenario, folder: FilePath) -> tuple[plan.AlertPlan, ...]:
+    """With what each sets when it fires: nobody knows when, so what it finds is the scenario as it begins."""
+    given = scenario.alerts or {}
+
+    def done(name: str) -> tuple[plan.Set, ...]:
+        do = given[name].do
+        return _sets(document, ("alerts", name, "do", "set"), do.set, folder)[1] if do else ()
+
+    return tuple(replace(alert, do=done(alert.name)) for alert in Resolver(scenario, folder).alerts())
+
+
+def changes(controls: tuple[plan.Control, ...], alerts: tuple[plan.AlertPlan, ...]) -> tuple[plan.Control, ...]:
+    """Whatever may be done during a run: what an alert sets stands as an entry at no time in particular."""
+    return (*controls, *(plan.Control(alert.name, 0, None, alert.do) for alert in alerts if alert.do))
+
+
 def _sets(
-    document: Document, where: Path, event: model.Event, folder: FilePath
+    document: Document, where: Path, given: dict[str, Any] | None, folder: FilePath
 ) -> tuple[Document, tuple[plan.Set, ...]]:
     sets = []
-    for text in event.set or {}:
+    for text in given or {}:
         after = with_set(document, where, text)
         sets.append(_set(document, after, split(text, document.place(where)), folder))
         document = after
@@ -94,9 +113,13 @@ def checked(document: Document) -> model.Scenario:
 def with_most(consumers: tuple[plan.ConsumerPlan, ...], controls: tuple[plan.Control, ...]) -> tuple[
     plan.ConsumerPlan, ...
 ]:  # fmt: skip
-    """The greatest count that the timeline sets."""
+    """The greatest count that the timeline, an alert or the autoscaler sets."""
     sets = [a for control in controls for a in control.actions if isinstance(a, plan.Set) and a.what == "count"]
     return tuple(
-        replace(consumer, most=max([consumer.count, *(s.value for s in sets if s.index == consumer.index)]))
+        replace(consumer, most=max([
+            consumer.count,
+            consumer.autoscale.max if consumer.autoscale else 0,
+            *(s.value for s in sets if s.index == consumer.index),
+        ]))
         for consumer in consumers
-    )
+    )  # fmt: skip

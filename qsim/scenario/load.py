@@ -217,10 +217,11 @@ def _checked(document: Document, folder: FilePath) -> tuple[model.Scenario | Non
 
 def _plan(document: Document, scenario: model.Scenario, variant: str, folder: FilePath) -> plan.Plan:
     resolver, run = Resolver(scenario, folder), scenario.run
-    controls = control.timeline(document, scenario, folder)
+    controls, alerts = control.timeline(document, scenario, folder), control.alerts(document, scenario, folder)
+    changes = control.changes(controls, alerts)
     queues, producers = resolver.queues(), resolver.producers()
-    consumers = control.with_most(resolver.consumers(), controls)
-    topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, controls)
+    consumers = control.with_most(resolver.consumers(), changes)
+    topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, changes)
     return plan.Plan(
         name=scenario.name,
         title=scenario.title,
@@ -237,7 +238,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         producers=producers,
         consumers=consumers,
         timeline=controls,
-        alerts=resolver.alerts(),
+        alerts=alerts,
         expect=tuple(expectation(expect) for expect in scenario.expect or ()),
         topics=topics,
         branches=made,
@@ -251,4 +252,4 @@ def _resolved(data: Any, depth: int = 0) -> Any:
         return data
     kept = {key: value for key, value in data.items() if value is not None}
     as_it_is = ("variants", "sweep", "breaks", "timeline") if depth == 0 else ()
-    return {key: value if key in as_it_is else _resolved(value, depth + 1) for key, value in kept.items()}
+    return {key: value if key in (*as_it_is, "set") else _resolved(value, depth + 1) for key, value in kept.items()}

@@ -465,10 +465,8 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "consumers.*.handler": _given,
     "consumers.*.uses": _given,
     "consumers.*.emits": _given,
-    "consumers.*.autoscale": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "consumers.*.client.channel": _given,
-    "alerts.*.do": _given,
     "timeline.*.slow": _given,
     "timeline.*.restart": _given,
 }
@@ -484,13 +482,14 @@ def _later(said: Said) -> None:
                 said.say("Q040", f"{what} is not supported yet", path, of_key=path[-1] != "profile")
 
 
-# --- timeline.set ----------------------------------------------------------------------------------------------------
+# --- what is set during a run ----------------------------------------------------------------------------------------------------
 
 
 def _settable(said: Said) -> None:
-    for where, entries in found(said.data, "timeline.*.set"):
-        for text in entries if isinstance(entries, dict) else ():
-            _set(said, (*where, text), text)
+    for pattern in control.SETS:
+        for where, entries in found(said.data, pattern):
+            for text in entries if isinstance(entries, dict) else ():
+                _set(said, (*where, text), text)
 
 
 def _set(said: Said, where: Path, text: str) -> None:
@@ -505,3 +504,5 @@ def _set(said: Said, where: Path, text: str) -> None:
         said.say("Q026", f"{text[:60]!r} cannot be set during a run", where, f"settable: {keys}", of_key=True)
     elif what == "prefetch" and not _has(value_at(said.data, path[:2]), "push"):
         said.say("Q026", f"{path[1]} is not pushed to: it has no prefetch to set", where, of_key=True)
+    elif what == "count" and _has(value_at(said.data, path[:2]), "autoscale"):
+        said.say("Q026", f"the count of {path[1]} is its autoscaler's to set", where, of_key=True)

@@ -705,25 +705,30 @@ class Emit(Shape):
 
 
 class Step(Shape):
-    above: Value
-    add: int
+    """The highest step whose value is passed is the one that counts."""
+
+    above: Value = needed("passed when the metric is above this")
+    add: int = needed("so many processes more, or fewer if negative")
 
 
 class Autoscale(Shape):
-    """How the count follows the load."""
+    """The count follows the load; who leaves and is wanted again before it has gone stays."""
 
-    policy: Literal["backlog-per-consumer", "keda", "hpa", "steps"]
-    steps: list[Step] | None = None
-    metric: Metric | None = None
-    target: Value | None = None
-    min: Count | None = None
-    max: Positive | None = None
-    every: SomeTime | None = None
-    metric_lag: Duration | None = None
-    startup: Time | None = None
-    tolerance: Share | None = None
-    scale_down_after: Duration | None = None
-    graceful: bool | None = None
+    policy: Literal["backlog-per-consumer", "keda", "hpa", "steps"] = needed("how the count is worked out")
+    steps: list[Step] | None = key("policy steps: what is added at which value", shown="none")
+    metric: Metric | None = key("a reference, or visible, visible+in_flight, ... of its queues", shown="policy")
+    target: Value | None = key("of the metric: for each process (hpa: for all together)", shown="policy")
+    min: Count | None = key("processes at least", shown="policy")
+    max: Positive | None = key("processes at most", shown="policy")
+    every: SomeTime | None = key("how often it looks; what is no series, over the last", shown="policy")
+    metric_lag: Duration = key("it sees the metric as it was so long ago", 0)
+    startup: Time = key("how long a new process is there before it takes work", 0)
+    tolerance: Share | None = key("no change while the metric is this near to the target", shown="policy")
+    scale_down_after: Duration | None = key(
+        "fewer only when the most that was wanted in this time is fewer; steps: back to min when none was passed",
+        shown="policy",
+    )
+    graceful: bool = key("who leaves finishes what it holds first; false: it is killed", True, ours=True)
 
 
 class Consumer(Shape):

@@ -34,7 +34,7 @@ from qsim.kernel.profile import (
     Throttle,
 )
 from qsim.kernel.routing import Subscription
-from qsim.scenario import files, model, plan, recorded, reference
+from qsim.scenario import autoscalers, files, model, plan, recorded, reference
 from qsim.units import MILLISECOND, MINUTE, SECOND, Nanos, UnitError, duration, number, rate, share
 
 DRAIN_AT_MOST = 10
@@ -507,12 +507,14 @@ class Resolver:
         check, remember = idempotence(consumer)
         push = pushed(consumer, profile)
         asks = poll(consumer.poll or model.Poll(), profile, len(queues)) if push is None else None
+        scaler = _optional(consumer.autoscale, lambda given: self.autoscale(given, [self._group(q, consumer) for q in queues]))
+        count = consumer.count if scaler is None else min(max(consumer.count, scaler.min), scaler.max)
         return plan.ConsumerPlan(
             name=name,
             index=self.consumer_index[name],
             sources=tuple(self.queue_index[self._group(queue, consumer)] for queue in queues),
-            count=consumer.count,
-            most=consumer.count,
+            count=count,
+            most=count,
             concurrency=consumer.concurrency,
             service=self.time(consumer.service),
             poll=asks,
@@ -528,6 +530,27 @@ class Resolver:
             wishes=() if push is None or profile.client_redelivers else wishes(client(consumer)),
             recovery=recovery(consumer, profile),
             jms=jms(client(consumer), profile) if profile.client_redelivers else None,
+            autoscale=scaler,
+        )
+
+    def autoscale(self, given: model.Autoscale, queues: Sequence[str]) -> plan.Autoscale:
+        value = partial(autoscalers.value, given)
+        metric = autoscalers.references(value("metric"), queues)
+        dimension = reference.dimension(metric[0])
+        steps = sorted((float(quantity(step.above, dimension)), step.add) for step in given.steps or ())
+        return plan.Autoscale(
+            policy=word(plan.Policy, given.policy),
+            metric=metric,
+            target=float(quantity(value("target"), dimension)) if given.policy != "steps" else 0.0,
+            min=value("min"),
+            max=value("max"),
+            every=value("every"),
+            metric_lag=given.metric_lag,
+            startup=self.time(given.startup),
+            tolerance=float(value("tolerance") or 0),
+            scale_down_after=value("scale_down_after"),
+            graceful=given.graceful,
+            steps=tuple(steps),
         )
 
     def _group(self, queue: str, consumer: model.Consumer) -> str:
@@ -545,6 +568,7 @@ class Resolver:
     # --- control
 
     def alerts(self) -> tuple[plan.AlertPlan, ...]:
+        """All but ``do``: ``control`` has it."""
         return tuple(_alert(name, alert) for name, alert in (self.scenario.alerts or {}).items())
 
     def actions(self, event: model.Event) -> tuple[plan.Action, ...]:

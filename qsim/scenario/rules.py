@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.brokers import PROFILES, RULES
 from qsim.kernel.profile import Grouping, Profile
-from qsim.scenario import files, model, plan, recorded, reference, times
+from qsim.scenario import autoscalers, files, model, plan, recorded, reference, times
 from qsim.scenario.problems import Problem, did_you_mean
 from qsim.scenario.resolve import (
     PREDICATES,
@@ -452,6 +452,68 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
     _lock_keys(context, path, consumer)
     _guarantee(context, path, consumer)
     _endless_work(context, path, consumer)
+    if consumer.autoscale:
+        _autoscale(context, (*path, "autoscale"), consumer.autoscale, sources(consumer))
+
+
+def _autoscale(context: Context, path: Path, given: model.Autoscale, queues: list[str]) -> None:
+    value = partial(autoscalers.value, given)
+    for key in autoscalers.REQUIRED[given.policy]:
+        if value(key) is None:
+            context.say("Q016", f"policy {given.policy} needs {key}:", path, of_key=True)
+    for key, why in autoscalers.IGNORED[given.policy].items():
+        if getattr(given, key) is not None:
+            context.say("Q021", f"policy {given.policy} has no {key}: {why}", (*path, key), f"remove {key}:", of_key=True)
+    least, most = value("min"), value("max")
+    if most is not None and least > most:
+        context.say("Q014", f"min {least} is more than max {most}", (*path, "min" if given.min is not None else "max"))
+    if given.steps == []:
+        context.say("Q014", "steps: needs at least one step", (*path, "steps"))
+    watched = _watched(context, (*path, "metric"), value("metric"), queues)
+    if watched is not None and given.policy != "steps" and given.target is not None:
+        _above_zero(context, (*path, "target"), given.target, watched)
+    if watched is not None:
+        for number, step in enumerate(given.steps or ()):
+            _plain(context, (*path, "steps", number, "above"), step.above, watched)
+
+
+def _watched(context: Context, path: Path, text: str | None, queues: list[str]) -> reference.Reference | None:
+    """What an autoscaler follows (the first of what is added up), or None and a problem."""
+    if text is None or not queues or any(queue not in context.names.kinds for queue in queues):
+        return None
+    if unknown := [name for name in autoscalers.series(text) if name not in _SERIES]:
+        message = f"{unknown[0][:60]!r} is no series of a queue"
+        guess = did_you_mean(unknown[0], _SERIES, "write OBJECT.METRIC, or some of")
+        context.say("Q012", message, path, guess)
+        return None
+    added = autoscalers.references(text, queues)
+    known = [metric for each in added if (metric := _metric(context, path, str(each)))]
+    if len(known) < len(added):
+        return None
+    if len(known) > 1 and any(reference.dimension(each) != reference.COUNT for each in known):
+        context.say("Q012", f"only counts can be added up: write {known[0]}", path)
+        return None
+    if not reference.can_be_watched(known[0], context.names):
+        context.say("Q040", f"an autoscaler on '{text}' is not supported yet", path)
+    return known[0]
+
+
+_SERIES = tuple(name for name, metric in reference.METRICS["queue"].items() if metric.type == reference.SERIES)
+
+
+def _above_zero(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
+    before = len(context.said.problems)
+    _plain(context, path, value, that)
+    if len(context.said.problems) == before and quantity(value, reference.dimension(that)) <= 0:
+        context.say("Q014", "a target is above 0", path)
+
+
+def _plain(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
+    """A value of the metric's dimension, and no other metric."""
+    if is_reference(value):
+        context.say("Q012", f"{path[-1]}: needs a value, not a metric", path)
+    else:
+        _value(context, path, value, that)
 
 
 def _lock_keys(context: Context, path: Path, consumer: model.Consumer) -> None:

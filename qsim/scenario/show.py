@@ -16,13 +16,13 @@ from typing import Any
 
 from qsim.brokers import RULES, VERSIONS
 from qsim.kernel.profile import Profile
-from qsim.scenario import meaning, model, resolve, shape
+from qsim.scenario import autoscalers, meaning, model, resolve, shape
 from qsim.scenario.load import Loaded
 from qsim.scenario.paths import overlay, value_at
 from qsim.scenario.source import Path
 from qsim.scenario.source import resolve as read_scalar
 from qsim.scenario.whatif import overrides
-from qsim.units import write_duration, write_rate
+from qsim.units import write_duration, write_rate, write_share
 
 _ROOMY = ("queues", "producers", "consumers")
 WIDTH = 52
@@ -145,6 +145,9 @@ class _Filled:
         self._guarantee(path, consumer, given)
         if consumer.heartbeat:
             self._heartbeat(path, consumer.heartbeat, profile)
+        if consumer.autoscale:
+            for key, default in autoscalers.DEFAULTS[consumer.autoscale.policy].items():
+                self.put((*path, "autoscale", key), _setting(key, default.value), default.source, "autoscale")
         if (recovery := resolve.recovery(consumer, profile)) is not None:
             self.put((*path, "client"), {}, "", *_READS)
             self.put((*path, "client", "min_idle"), _time(recovery.min_idle), self.origin(profile, "min_idle"), *_READS)
@@ -287,6 +290,12 @@ def _is_after(path: Path, after: tuple[str, ...], change: Path) -> bool:
 
 def _time(value: int | None) -> str | int | None:
     return None if value is None else 0 if value == 0 else write_duration(value)
+
+
+def _setting(key: str, value: Any) -> Any:
+    """A default of an autoscaler as it is written."""
+    times = ("every", "scale_down_after")
+    return _time(value) if key in times else write_share(value) if isinstance(value, Fraction) else value
 
 
 def _word(value: Any) -> str:

@@ -58,12 +58,13 @@ def check(base: Document, known: list[Problem], folder: FilePath) -> list[Proble
 
 
 def check_sets(document: Document, known: list[Problem], folder: FilePath) -> list[Problem]:
-    """What is wrong with the values that ``timeline`` sets."""
+    """What is wrong with the values that ``timeline`` and alerts set."""
     if not isinstance(document.data, dict):
         return []
-    asked = [("", [change]) for path, _ in found(document.data, "timeline.*.set") for change in overrides(document, path)]
+    maps = [path for pattern in control.SETS for path, _ in found(document.data, pattern)]
+    asked = [("", [change]) for path in maps for change in overrides(document, path)]
     settable = [(name, changes) for name, changes in asked if control.settable(tuple(changes[0][0].split(".")))]
-    return _checked(document, settable, known, folder, "values in timeline: set:")
+    return _checked(document, settable, known, folder, "values in set:")
 
 
 def _checked(

@@ -10,21 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 from qsim.kernel.deadlines import NEVER
-from qsim.kernel.journal import Journal, Kind
+from qsim.kernel.journal import Kind
 from qsim.scenario.plan import AlertPlan
-from qsim.scenario.reference import Reference
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.consumers import Crew
 from qsim.sim.live import Tail, Window, is_series, reader
+from qsim.sim.timeline import Cast, put
 from qsim.sim.world import World
-from qsim.units import MINUTE, Nanos
+from qsim.units import Nanos
 
 
 class Alert:
-    """It fires when its rule has held for ``hold`` without a break, once until the rule was false."""
+    """It fires when its rule has held for ``hold`` without a break, once until the rule was false; then it sets what
+    it has to set, for good."""
 
-    def __init__(self, world: World, plan: AlertPlan, index: int) -> None:
-        self.world = world
+    def __init__(self, cast: Cast, plan: AlertPlan, index: int) -> None:
+        self.cast = cast
+        self.world = world = cast.world
         self.plan = plan
         self.index = index
         self.since: Nanos | None = None
@@ -47,6 +49,8 @@ class Alert:
         if not self.is_firing and now - self.since >= self.plan.hold:
             self.is_firing = True
             self._write(Kind.FIRED)
+            for action in self.plan.do:
+                put(self.cast, action, True)
         elif not self.is_firing:
             self._later.show(self.since + self.plan.hold)
 
@@ -62,49 +66,36 @@ class Alert:
         self.world.journal.write(self.world.now, -1, self.index, 0, -1, kind)
 
 
-LAST_MINUTE: Nanos = MINUTE
-"""Over which a brake looks at what is no series."""
-
-
-def value_of(world: World, crews: list[Crew], chunks: list[bytes], when: Reference) -> Callable[[], float | None]:
-    """A function that tells what the metric is worth at the moment of asking."""
-    if is_series(when):
-        return reader(world, crews, when)
-    window, tail = Window(world.plan, when, LAST_MINUTE), Tail(world.journal, chunks)
-
-    def value() -> float | None:
-        for row in tail:
-            window.show(row)
-        return window.value(world.now)
-
-    return value
-
-
-def watch(world: World, crews: list[Crew], journal: Journal, chunks: list[bytes]) -> None:
+def watch(cast: Cast, chunks: list[bytes]) -> None:
     """Set up every alert of the plan."""
+    world, crews = cast.world, cast.crews
     sampled: list[tuple[Alert, Window]] = []
     for index, plan in enumerate(world.plan.alerts):
-        alert = Alert(world, plan, index)
+        alert = Alert(cast, plan, index)
         if is_series(plan.when):
             _follow(world, crews, alert)
         else:
             sampled.append((alert, Window(world.plan, plan.when, plan.window)))
     if sampled:
-        _sample(world, sampled, Tail(journal, chunks))
+        _sample(world, sampled, Tail(world.journal, chunks))
 
 
 def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
     """Look after every change of a series: late in its instant, once."""
     read, when = reader(world, crews, alert.plan.when), alert.plan.when
-    turn = Alarm(world.env, world.slots.observers + alert.index, lambda _: look())
     is_armed = False
 
     def look() -> None:
-        nonlocal is_armed
-        is_armed = False
         alert.judge(read())
         if when.metric == "oldest_age":
             _foresee(world, alert)
+
+    def take_turn(_event: Any) -> None:
+        nonlocal is_armed
+        is_armed = False  # what the alert does may be a change again
+        look()
+
+    turn = Alarm(world.env, world.slots.observers + alert.index, take_turn)
 
     def changed() -> None:
         nonlocal is_armed

@@ -47,6 +47,8 @@ class Crew:
         """How often work on a message has begun here; forgotten when it is acked."""
         self.members = [(make or _member)(world, self, number) for number in range(plan.most)]
         self.count = 0
+        self.started = 0
+        """How many processes the autoscaler has started."""
         self.watch: Callable[[], None] | None = None
 
     def alive(self) -> int:
@@ -56,6 +58,10 @@ class Crew:
     def busy(self) -> int:
         """Desks at work."""
         return sum(desk.number is not None for member in self.members for desk in member.desks)
+
+    def ready(self) -> int:
+        """Live processes that take work, or would."""
+        return sum(member.is_alive and not (member.is_starting or member.is_leaving) for member in self.members)
 
     def start(self) -> None:
         self.set_count(self.plan.count)
@@ -67,6 +73,23 @@ class Crew:
         for member in self.members[count : self.count]:
             member.retire()
         self.count = count
+
+    def scale(self, count: int) -> None:
+        """As many as the autoscaler wants: who comes has to start up; who goes finishes what it has, or is killed."""
+        scaler = self.plan.autoscale
+        assert scaler is not None
+        come, go, self.count = self.members[self.count : count], self.members[count : self.count], count
+        for member in come:
+            if member.is_alive:
+                member.rise()  # it has not left yet
+            else:
+                member.rise(self.world.luck.startup(self.plan, self.started))
+                self.started += 1
+        for member in go:
+            if scaler.graceful:
+                member.retire()
+            elif member.is_alive:
+                member.die(None, 0, Cause.SCALED_IN)
 
     def change(self, **settings: Any) -> None:
         """New settings for what begins from now on."""
@@ -114,7 +137,7 @@ class Member:
         self.number = number
         self.client = crew.plan.index << PROCESS_BITS | number
         self.world = crew.world
-        self.is_alive = self.is_paused = self.is_leaving = False
+        self.is_alive = self.is_starting = self.is_paused = self.is_leaving = False
         self.buffer: deque[tuple[Port, Delivery]] = deque()
         self.idle: list[int] = []
         self.credits: list[Credit] = []
@@ -133,21 +156,40 @@ class Member:
         index = crew.plan.index
         self._poll = Reminder(self.world.env, slot(index, number, 0, POLL), self._wake_up)
         self._restart = Reminder(self.world.env, slot(index, number, 0, RESTART), self._come_back)
+        self._start = Reminder(self.world.env, slot(index, number, 0, RESTART), self._started)
         self._asleep_until: Nanos = -1
         self._back_at: Nanos = 0
+        self._ready_at: Nanos = 0
         self.acks = AckBatch(self) if crew.plan.ack_batch is not None else None
         self.desks = [Desk(self, parallel) for parallel in range(crew.plan.concurrency)]
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
-    def rise(self) -> None:
-        """Come up, and ask for work."""
+    def rise(self, startup: Nanos = 0) -> None:
+        """Come up, and ask for work, once started up."""
         self.is_leaving = False
         if not self.is_alive:
             self.is_alive = True
             self.write(Kind.UP)
             if self.is_paused:
                 self.write(Kind.PAUSED)
+        if startup:
+            self.is_starting = True
+            self._ready_at = self.world.now + startup
+            self._start.show(self._ready_at)
+        else:
+            self._begin()
+
+    def _started(self, now: Nanos) -> Nanos:
+        if self.is_starting and now < self._ready_at:
+            return self._ready_at
+        if self.is_starting:
+            self.is_starting = False
+            self.write(Kind.STARTED_UP)
+            self._begin()
+        return 1 << 62
+
+    def _begin(self) -> None:
         self._subscribe_anew()
         if not self.desks[0].is_begun:
             for desk in self.desks:
@@ -162,25 +204,25 @@ class Member:
         self.leave_if_done()
 
     def leave_if_done(self) -> None:
-        is_idle = not self.buffer and len(self.idle) == len(self.desks) and not (self.acks and self.acks.waiting)
-        if self.is_leaving and self.is_alive and is_idle:
-            self.is_alive = False
+        has_nothing = not self.buffer and len(self.idle) == len(self.desks) and not (self.acks and self.acks.waiting)
+        if self.is_leaving and self.is_alive and (has_nothing or self.is_starting):
+            self.is_alive = self.is_starting = False
             self.write(Kind.DOWN)
             self.world.broker.forget_client(self.world.now, self.client)
 
-    def die(self, own: Desk | None, away: Nanos) -> None:
-        """A crash kills the whole process: its desks' work, its buffer, its receives.  It is back after ``away``."""
+    def die(self, own: Desk | None, away: Nanos, cause: Cause = Cause.FELLOW_CRASH) -> None:
+        """A crash kills the whole process: its desks' work, its buffer, its receives.  It is back after ``away``, if it
+        is still wanted then."""
         now = self.world.now
         self._back_at = now + away
         self._restart.show(self._back_at)  # first, for what follows may hand messages to others at this instant
         for desk in self.desks:
             if desk.number is not None:
-                self.write(
-                    Kind.INTERRUPTED, desk.number, desk.turn, desk.queue, Cause.OWN_CRASH if desk is own else Cause.FELLOW_CRASH
-                )
+                why = Cause.OWN_CRASH if desk is own else cause
+                self.write(Kind.INTERRUPTED, desk.number, desk.turn, desk.queue, why)
                 desk.stop(is_own=desk is own)
         self.write(Kind.DOWN)
-        self.is_alive = False
+        self.is_alive = self.is_starting = False
         self.life += 1
         self.buffer.clear()
         self.credits.clear()
@@ -257,7 +299,7 @@ class Member:
             self.is_alive
             and not self.credits
             and self._asleep_until < 0
-            and not (self.is_paused or self.is_leaving)
+            and not (self.is_paused or self.is_leaving or self.is_starting)
             and self.crew.plan.poll is not None
         )
 
@@ -369,7 +411,7 @@ class Member:
 
     def _take(self) -> bool:
         """What its session has in store."""
-        if not self.is_alive or self.is_paused or self.is_leaving:
+        if not self.is_alive or self.is_paused or self.is_leaving or self.is_starting:
             return False
         for port in self.crew.ports:
             if deliveries := port.stored(self):
@@ -404,7 +446,8 @@ class Member:
     def _subscribe_anew(self) -> None:
         """Where messages are pushed, unless they are pushed already or none are wanted."""
         prefetch = self.crew.plan.prefetch
-        if prefetch is not None and self.is_alive and not (self.credits or self.is_paused or self.is_leaving):
+        takes_work = self.is_alive and not (self.is_paused or self.is_leaving or self.is_starting)
+        if prefetch is not None and takes_work and not self.credits:
             for port in self.crew.ports:
                 credit = port.subscribe(self, self.client, prefetch, *self.crew.plan.wishes)
                 if credit.refused:

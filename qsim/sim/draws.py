@@ -22,6 +22,7 @@ ack          consumer, producer, i; (k, turn)    lose the ack, restart, part of 
 duplicate,   queue, producer, i; (k, n)          that
 reorder
 receive      consumer, process; (n, 0)           empty receive, latency, -, -
+startup      consumer; (n, 0)                    time, part of its mix, -, -
 ===========  ==================================  ==================================================================
 
 The key is BLAKE2b-128 of (format, seed, replication, purpose, ...), joined by NUL bytes, little-endian; k is the
@@ -221,6 +222,13 @@ class Draws:
         if isinstance(time, Constant):
             return time.value
         _, u, part, _ = self.ack_luck(consumer, message, turn)
+        return int(sampler(time)(np.array([u]), np.array([part]))[0])
+
+    def startup(self, consumer: ConsumerPlan, n: int) -> Nanos:
+        time = consumer.autoscale.startup if consumer.autoscale else Constant(0)
+        if isinstance(time, Constant):
+            return time.value
+        u, part, _, _ = self._four(("startup", consumer.name), n, 0)
         return int(sampler(time)(np.array([u]), np.array([part]))[0])
 
     def receive_luck(self, consumer: ConsumerPlan, process: int, n: int) -> Four:

@@ -94,6 +94,22 @@ class Tail:
         yield from ROW.iter_unpack(rows)
 
 
+def follow(
+    world: World, crews: list[Crew], chunks: list[bytes], reference: Reference, length: Nanos
+) -> Callable[[], float | None]:
+    """A function that tells what a reference is worth now; what is no series, over the last ``length``."""
+    if is_series(reference):
+        return reader(world, crews, reference)
+    tail, window = Tail(world.journal, chunks), Window(world.plan, reference, length)
+
+    def read() -> float | None:
+        for row in tail:
+            window.show(row)
+        return window.value(world.now)
+
+    return read
+
+
 class Window:
     """One reference over the last ``length``, (now - length, now]: it is asked late in its instant, and each row
     belongs to one of the windows that follow each other.  It is shown every row once."""

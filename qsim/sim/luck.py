@@ -79,6 +79,9 @@ class Luck(Protocol):
     def queue_luck(self, queue: str, purpose: str, message: int, n: int) -> float:
         """``purpose``: "duplicate" or "reorder"; n: the n-th time for this message."""
 
+    def startup(self, consumer: ConsumerPlan, n: int) -> Nanos:
+        """How long the n-th process that is started by the autoscaler needs before it takes work (from 0)."""
+
     def receive_luck(self, consumer: ConsumerPlan, process: int, n: int) -> Four:
         """The n-th call of a process: empty receive, latency, two spare."""
 

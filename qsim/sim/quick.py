@@ -1,7 +1,7 @@
 """The same consumer as a callback: one event a message, no process.
 
 It serves where nothing touches a consumer but its messages: one queue that no message moves into, one message at a
-time, no crash, heartbeat, store, eta, lost ack or limit, and no timeline entry that concerns it.  It writes the rows that ``consumers.work``
+time, no crash, heartbeat, store, eta, lost ack, limit or autoscaler, and no timeline entry or alert that concerns it.  It writes the rows that ``consumers.work``
 would write; a test holds the two together.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from qsim.kernel.journal import ALIKE, ROW, Kind, ending
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.profile import Stale
-from qsim.scenario.plan import Ack, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
+from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.luck import Attempt
@@ -37,13 +37,25 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         return False  # their starts are not ours, but the broker counts both
     return not (
         consumer.failures.crash
+        or consumer.autoscale
         or _is_limited(plan, consumer)
         or _has_etas(plan)
-        or any(alert.when.object == consumer.name for alert in plan.alerts)
-        or consumer.name in watched(plan)
+        or consumer.name in _watched(plan)
         or _is_moved_into(plan, consumer.sources[0])
         or _is_in_timeline(plan, consumer)
     )
+
+
+def _watched(plan: Plan) -> set[str]:
+    """Who is looked at while the run goes on: by alerts, autoscalers and producers that slow down."""
+    scalers = [consumer.autoscale for consumer in plan.consumers if consumer.autoscale]
+    by_scalers = {each.object for scaler in scalers for each in scaler.metric}
+    return {alert.when.object for alert in plan.alerts} | by_scalers | watched(plan)
+
+
+def _actions(plan: Plan) -> list[Action]:
+    """All that the timeline and alerts may do."""
+    return [action for entry in plan.timeline for action in entry.actions] + [do for alert in plan.alerts for do in alert.do]
 
 
 def _is_moved_into(plan: Plan, queue: int) -> bool:
@@ -51,7 +63,7 @@ def _is_moved_into(plan: Plan, queue: int) -> bool:
     name = plan.queues[queue].name
     if any(each.profile.forward_to == name for each in plan.queues):
         return True
-    actions = [action for entry in plan.timeline for action in entry.actions]
+    actions = _actions(plan)
     letters = [q.profile.dlq for q in plan.queues] + [a.value for a in actions if isinstance(a, Set) and a.what == "dlq"]
     return any(letter is not None and letter.queue == name for letter in letters) or any(
         isinstance(action, Redrive) and action.to == queue for action in actions
@@ -74,7 +86,7 @@ def _has_etas(plan: Plan) -> bool:
 
 
 def _is_in_timeline(plan: Plan, consumer: ConsumerPlan) -> bool:
-    for action in (action for entry in plan.timeline for action in entry.actions):
+    for action in _actions(plan):
         if isinstance(action, Crash | Pause) and action.consumer == consumer.index:
             return True
         if isinstance(action, Set) and action.index == consumer.index and _touches(action):

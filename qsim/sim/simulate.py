@@ -21,9 +21,11 @@ from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal, Kind
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
-from qsim.sim.alerts import value_of, watch
+from qsim.sim.alerts import watch
+from qsim.sim.autoscale import appoint_autoscalers
 from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
 from qsim.sim.draws import Draws
+from qsim.sim.live import follow
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
 from qsim.sim.originals import Originals
@@ -34,7 +36,7 @@ from qsim.sim.recording import Recording
 from qsim.sim.recovery import appoint_reapers
 from qsim.sim.replies import Collector
 from qsim.sim.slots import slots_of
-from qsim.sim.slow_down import Brake
+from qsim.sim.slow_down import LAST_MINUTE, Brake
 from qsim.sim.timeline import Cast, control
 from qsim.sim.world import World
 from qsim.units import Nanos, format_duration
@@ -109,7 +111,8 @@ def simulate(
     world = _world(plan, draws if draws is not None else Draws(plan, seed, replication), Journal(keeper))
     budget = None if max_messages is None else [max_messages]
     cast = _cast(world, budget, quick, keeper.chunks)
-    watch(world, cast.crews, world.journal, keeper.chunks)
+    watch(cast, keeper.chunks)
+    appoint_autoscalers(world, cast.crews, keeper.chunks)
     for port in world.ports:
         port.look_at_profile()
     for crew in cast.crews:
@@ -201,7 +204,7 @@ def _cast(world: World, budget: list[int] | None, quick: bool, chunks: list[byte
     makers = [[Maker(world, entry, i, budget) for i in range(entry.count)] for entry in plan.producers]
     quick_ones = [QuickMember if quick and is_untouched(plan, entry) else None for entry in plan.consumers]
     crews = [Crew(world, entry, make) for entry, make in zip(plan.consumers, quick_ones, strict=True)]
-    read = partial(value_of, world, crews, chunks)
+    read = partial(follow, world, crews, chunks, length=LAST_MINUTE)
     brakes = [Brake(world, entry, [*members], read) for entry, members in enumerate(makers)]
     cast = Cast(world, crews, makers, brakes)
     for port in world.ports:

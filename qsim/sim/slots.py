@@ -2,7 +2,8 @@
 
 Timeline; each consumer process by each of its parallel messages (end of work or crash, heartbeat, batched acks, restart, next poll);
 each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; each producer's
-waits for replies (so a reply that comes in the last instant is in time); observers: alerts, their samples, brakes.
+waits for replies (so a reply that comes in the last instant is in time); observers: alerts, their samples, brakes,
+autoscalers.
 It knows the plan's sizes and nothing that happens.
 """
 
@@ -31,6 +32,7 @@ class Slots:
     replies: int
     observers: int
     brakes: int
+    autoscalers: int
     concurrency: tuple[int, ...]
 
     def work(self, consumer: int, process: int, parallel: int, what: int) -> int:
@@ -55,4 +57,7 @@ def slots_of(plan: Plan) -> Slots:
     observers = replies + sum(producer.count for producer in plan.producers)
     brakes = observers + len(plan.alerts) + 1
     concurrency = tuple(consumer.concurrency for consumer in plan.consumers)
-    return Slots(timeline, tuple(consumers), leases, timers, producers, receives, replies, observers, brakes, concurrency)
+    autoscalers = brakes + len(plan.producers)
+    return Slots(
+        timeline, tuple(consumers), leases, timers, producers, receives, replies, observers, brakes, autoscalers, concurrency
+    )

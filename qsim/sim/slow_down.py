@@ -16,7 +16,7 @@ from qsim.scenario.plan import Plan, TokenBucket, Watching
 from qsim.scenario.reference import Reference
 from qsim.sim.alarm import Reminder
 from qsim.sim.world import World
-from qsim.units import SECOND, Nanos
+from qsim.units import MINUTE, SECOND, Nanos
 
 
 class Bucket:
@@ -54,6 +54,8 @@ class Slowed(Protocol):
 
 
 Rule = Watching | TokenBucket | None
+LAST_MINUTE: Nanos = MINUTE
+"""Over which it looks at what is no series."""
 
 
 class Brake:
@@ -114,6 +116,7 @@ class Brake:
 def watched(plan: Plan) -> set[str]:
     """The objects whose metrics some ``slow_down`` may look at."""
     rules = [producer.slow_down for producer in plan.producers]
-    sets = [action for entry in plan.timeline for action in entry.actions if getattr(action, "what", None) == "slow_down"]
+    actions = [*(a for entry in plan.timeline for a in entry.actions), *(do for alert in plan.alerts for do in alert.do)]
+    sets = [action for action in actions if getattr(action, "what", None) == "slow_down"]
     rules += [rule for action in sets for rule in (action.value, action.before)]  # type: ignore[union-attr]
     return {rule.watch.object for rule in rules if isinstance(rule, Watching)}

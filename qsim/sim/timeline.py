@@ -103,7 +103,8 @@ def _fix_poison(cast: Cast, action: FixPoison, begins: bool) -> None:
     world.poison -= healed  # the set itself: everybody looks at it
 
 
-def _set(cast: Cast, action: Set, begins: bool) -> None:
+def put(cast: Cast, action: Set, begins: bool) -> None:
+    """The new value; or the one before."""
     SET[action.what](cast, action.index, action.value if begins else action.before)
 
 
@@ -131,7 +132,7 @@ def _set_queue(field: str) -> Callable[[Cast, int, Any], None]:
 
 
 DO: dict[type[Any], Callable[[Cast, Any, bool], None]] = {
-    Set: _set,
+    Set: put,
     Crash: _crash,
     Pause: _pause,
     Purge: _purge,

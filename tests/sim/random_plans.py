@@ -75,6 +75,10 @@ class Draw:
         self.producers, self.consumers = producers, consumers
         made["timeline"] = {f"t{i}": self.event() for i in range(self.r.choice((0, 0, 1, 2, 4)))}
         made["alerts"] = {f"a{i}": self.alert() for i in range(self.r.choice((0, 0, 1, 2)))}
+        for alert in made["alerts"].values():
+            alert |= self.some(0.4, lambda: {"do": {"set": dict([self.setting()])}})
+        for consumer in consumers.values():
+            consumer |= self.some(0.15, self.autoscale)
         return made
 
     def make_queues(self):
@@ -193,6 +197,18 @@ class Draw:
     def idempotence(self):
         remember = {"remember": self.span(1, 9), "check": self.r.choice(("before", "atomic"))}
         return {"idempotent": self.r.choice((True, remember))}
+
+    def autoscale(self):
+        made = {"every": self.span(1, 4), "max": self.r.randint(1, 4), "min": self.r.randint(0, 1)}
+        made |= self.r.choice((
+            {"policy": "backlog-per-consumer", "target": self.r.randint(1, 3)},
+            {"policy": "keda", "target": self.r.randint(1, 3)},
+            {"policy": "hpa", "metric": "oldest_age", "target": self.span(1, 4)},
+            {"policy": "steps", "steps": [{"above": 0, "add": self.r.choice((-1, 1))}, {"above": 3, "add": 2}]},
+        ))  # fmt: skip
+        made |= self.some(0.7, lambda: {"scale_down_after": self.span(0, 6)}) | self.some(0.4, lambda: {"metric_lag": self.span(1, 5)})
+        made |= self.some(0.5, lambda: {"startup": self.time(1, 4)}) | self.some(0.5, lambda: {"graceful": False})
+        return {"autoscale": made}
 
     def failures(self, crashes):
         made = self.some(0.6, lambda: {"error": self.share(), "on_error": self.r.choice(("nack", "reject", "wait-for-timeout"))})

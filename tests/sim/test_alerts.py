@@ -113,6 +113,48 @@ def test_a_window_without_data_says_nothing():
     assert rows.times("FIRED") == [1] and rows.times("CLEARED") == [3]
 
 
+# --- what it does -----------------------------------------------------------------------------------------------------
+
+
+def test_when_it_fires_it_sets_values_for_good():
+    scale_out = "when: q.visible, above: 3, do: {set: {consumers.c.count: 2}}"
+    rows = story(scale_out, consumer="service: 5s, count: 0", seconds=30)
+    assert rows.at(3) == ["SENT 3", "ACCEPTED 3", "FIRED", "UP", "UP", "RECEIVED 0", "RECEIVED 1", "CLEARED"]
+    assert rows.times("UP") == [3, 3] and not rows.of("DOWN")
+    assert len(rows.times("FIRED")) > 1, "firing again changes nothing more"
+
+
+def test_it_may_set_several_values_and_any_that_the_timeline_may():
+    do = "producers.p.rate: 2/s, consumers.c.service: 1s, queues.q.capacity: {messages: 9, when_full: reject}"
+    rows = story(f"when: q.visible, above: 3, do: {{set: {{{do}}}}}", consumer="service: 10s", seconds=30)
+    fired = rows.times("FIRED")[0]
+    assert fired == 4, "message 0 is at work, 1 to 4 wait"
+    assert [t for t in rows.times("SENT") if fired < t < fired + 2] == [4.5, 5, 5.5]
+    assert rows.times("EFFECT")[:3] == [10, 11, 12]
+    assert rows.times("REJECTED")[0] == 6.5, "ten would be there: one at work, nine waiting"
+
+
+def test_what_it_sets_is_there_for_the_next_alert_of_the_instant():
+    text = """
+queues: {q: {}}
+producers: {p: {to: q, rate: 1/s, arrivals: regular}}
+consumers: {c: {from: q, service: 90s, count: 0}}
+alerts:
+  many: {when: c.count, above: 1}
+  deep: {when: q.visible, above: 3, do: {set: {consumers.c.count: 2}}}
+"""
+    assert [(row.time // 10**9, row.client) for row in run(text, seconds=9).of("FIRED")][:2] == [(3, 1), (3, 0)]
+
+
+@pytest.mark.parametrize("do", ["consumers.c.count: 3", "consumers.c.service: 2s", "consumers.c.failures.crash: 20%"])
+def test_a_consumer_that_an_alert_changes_does_the_same_as_a_callback(do):
+    bell = f"when: q.visible, above: 3, do: {{set: {{{do}}}}}"
+    quick, slow = (
+        story(bell, "rate: 2/s", "service: {exponential: {mean: 700ms}}", seconds=60, quick=quick) for quick in (True, False)
+    )
+    assert quick.rows == slow.rows and quick.of("FIRED")
+
+
 def test_alerts_go_on_in_a_drain():
     rows = run("""
         run: {duration: 3s, drain: 1m}

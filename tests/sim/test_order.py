@@ -31,7 +31,7 @@ def test_everything_that_can_happen_has_a_slot_of_its_own_in_the_order_of_kinds(
     in_order += [slots.work(*process, what) for process in processes for what in (WORK, HEARTBEAT, ACKS, RESTART, POLL)]
     in_order += [slots.leases, slots.leases + 1, slots.timers, slots.timers + 1]
     in_order += [slots.send(producer, what) for producer in range(3) for what in (SEND, FLUSH, RETRY)]
-    in_order += [slots.receives, slots.receives + 1, slots.observers]
+    in_order += [slots.receives, slots.receives + 1, slots.observers, slots.autoscalers]
     assert all(earlier < later for earlier, later in pairwise(in_order))
 
 
@@ -45,6 +45,14 @@ def test_the_greatest_number_of_processes_is_resolved_with_the_scenario():
     """
     assert plan(text).consumers[0].most == 7
     assert plan(text, sets=["consumers.c.count=9"]).consumers[0].most == 9
+    alert = "\n        alerts: {deep: {when: q.visible, above: 1, do: {set: {consumers.c.count: 12}}}}"
+    assert plan(text.rstrip() + alert).consumers[0].most == 12
+    scaled = plan("""
+        queues: {q: {}}
+        producers: {p: {to: q, rate: 1/s}}
+        consumers: {c: {from: q, service: 1s, count: 99, autoscale: {policy: keda, max: 20, min: 3}}}
+    """).consumers[0]
+    assert (scaled.count, scaled.most) == (20, 20), "it begins within the bounds"
 
 
 TIES = {

@@ -7,7 +7,7 @@ and ``plan(seed)`` of random_plans draws it again.
 import json
 import os
 from collections import defaultdict
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 
 import pytest
 
@@ -24,6 +24,7 @@ PARTS = 20
 
 ENDED = {Kind.ACKED, Kind.DEAD_LETTERED, Kind.MOVED_OUT, Kind.DROPPED, Kind.EXPIRED, Kind.PURGED, Kind.VANISHED}
 LEFT_CLIENT = {Kind.NACKED, Kind.LEASE_ENDED, Kind.RETURNED, Kind.DUPLICATED}
+DEATHS = {Cause.OWN_CRASH, Cause.FELLOW_CRASH, Cause.SCALED_IN}
 TURN = {
     **dict.fromkeys((Kind.CONTROL, Kind.CONTROL_END), 0),
     **dict.fromkeys((Kind.ERRED, Kind.EXTENDED), 1),
@@ -38,6 +39,12 @@ TURN = {
 
 def rows_of(recording):
     return [row for chunk in recording.chunks for row in ROW.iter_unpack(chunk)]
+
+
+def set_values(drawn):
+    """What the timeline and alerts set."""
+    actions = [a for entry in drawn.timeline for a in entry.actions] + [a for alert in drawn.alerts for a in alert.do]
+    return [a for a in actions if isinstance(a, Set)]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -77,7 +84,7 @@ def lives_are_whole(drawn, rows):
     """Nothing is handed out that is not in the queue, or more often than max_receives allows."""
     there, received = defaultdict(int), defaultdict(int)
     letters = [queue.profile.dlq for queue in drawn.queues]
-    sets = [a for entry in drawn.timeline for a in entry.actions if isinstance(a, Set) and a.what == "dlq"]
+    sets = [a for a in set_values(drawn) if a.what == "dlq"]
     may_repeat = any(q.imperfections.duplicate_delivery or q.imperfections.lose_reply for q in drawn.queues)
     for _, message, _, _, queue, kind, _, _ in rows:
         copy = queue, message
@@ -118,9 +125,14 @@ def the_least_slot_comes_first(drawn, rows):
     if takes_no_time(drawn):
         return
     for time, group in groupby(rows, key=lambda row: row[0]):
+        group = takewhile(lambda row: not acts(drawn, row), group)  # what an observer sets in motion comes behind it
         turns = [(TURN[row[5]], row) for row in group if row[5] in TURN and not is_another_try(row)]
         ordered = all(a[0] <= b[0] for a, b in pairwise(turns))
         assert ordered, f"at {time}: {[(Kind(row[5]).name, row[1], row[2]) for _, row in turns]}"
+
+
+def acts(drawn, row):
+    return row[5] == Kind.SCALED or (row[5] == Kind.FIRED and drawn.alerts[row[2]].do)
 
 
 def is_another_try(row):
@@ -131,7 +143,7 @@ def is_another_try(row):
 def takes_no_time(drawn):
     """Something may happen again at the instant at which it ended."""
     times = [value for consumer in drawn.consumers for value in spans(consumer.service)]
-    times += [a.value for e in drawn.timeline for a in e.actions if isinstance(a, Set) and a.what == "service" and spans(a.value) == [0]]
+    times += [a.value for a in set_values(drawn) if a.what == "service" and spans(a.value) == [0]]
     polls = any(isinstance(c.poll, Poll) and c.poll.visibility_timeout == 0 for c in drawn.consumers)
     return 0 in times or polls
 
@@ -167,9 +179,9 @@ def is_plain(drawn, consumer):
     poll, queue = consumer.poll, drawn.queues[consumer.sources[0]]
     others = [c for c in drawn.consumers if c is not consumer and set(c.sources) & set(consumer.sources)]
     touched = [a for entry in drawn.timeline for a in entry.actions if getattr(a, "consumer", None) == consumer.index]
-    touched += [a for e in drawn.timeline for a in e.actions if isinstance(a, Set) and a.what in ("count", "failures") and a.index == consumer.index]
+    touched += [a for a in set_values(drawn) if a.what in ("count", "failures") and a.index == consumer.index]
     return not (
-        others or touched or poll is None or poll.every is not None or poll.batch > 1 or poll.visibility_timeout == 0
+        others or touched or consumer.autoscale or poll is None or poll.every is not None or poll.batch > 1 or poll.visibility_timeout == 0
         or len(consumer.sources) > 1 or consumer.concurrency > 1 or consumer.failures.crash
         or queue.profile.name != "ideal" or queue.imperfections.empty_receive
     )  # fmt: skip
@@ -211,7 +223,7 @@ def nobody_works_on_two(drawn, rows):
             assert at_work[client] <= desks[number], "more at work than desks"
         elif kind in (Kind.EFFECT, Kind.SKIPPED, Kind.ERRED):
             at_work[client] -= 1
-        elif kind == Kind.INTERRUPTED and (attempt > 0 or not buffers[number]) and cause in (Cause.OWN_CRASH, Cause.FELLOW_CRASH):
+        elif kind == Kind.INTERRUPTED and (attempt > 0 or not buffers[number]) and cause in DEATHS:
             at_work[client] = max(0, at_work[client] - 1)
 
 
@@ -219,8 +231,8 @@ def restarts_take_their_time(drawn, rows):
     """Who crashed is up again as much later as the scenario says, unless somebody else set the number of processes."""
     for consumer in drawn.consumers:
         restarts = spans(consumer.failures.restart_after)
-        sets = [a for entry in drawn.timeline for a in entry.actions if isinstance(a, Set) and a.index == consumer.index]
-        if sets or 1 in restarts:
+        sets = [a for a in set_values(drawn) if a.index == consumer.index]
+        if sets or consumer.autoscale or 1 in restarts:
             continue
         down = {}
         for time, _, client, _, _, kind, _, _ in rows:
