@@ -81,3 +81,13 @@ def test_sqs_refuses_a_delay_of_an_hour():
     [problem] = [problem for problem in caught.value.problems if problem.is_error]
     assert problem.code == "Q031"
     assert "SQS-2" in str(caught.value)
+
+
+def test_the_index_of_sentences_leads_to_files():
+    """scenarios/seed/README.md: a name is its file's, and every file of the folder is in it."""
+    text = (FOLDER / "seed" / "README.md").read_text(encoding="utf-8")
+    links = dict(re.findall(r"\[([a-z0-9-]+)\]\(([a-z0-9./-]+)\)", text))
+    assert {name: (FOLDER / "seed" / link).resolve() for name, link in links.items()} == {
+        name: bundled()[name] for name in links
+    }
+    assert {path.stem for path in (FOLDER / "seed").glob("*.yaml")} <= set(links)
