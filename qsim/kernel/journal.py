@@ -24,6 +24,8 @@ CHUNK = 1 << 18
 """Bytes that a journal collects before it hands them on."""
 
 NOBODY = -1
+NOWHERE = -1
+"""The queue of rows about no queue: those of topics, too."""
 
 
 class Place(IntEnum):
@@ -91,7 +93,8 @@ class Kind(IntEnum):
 
     ==================  =========================================================================
     producers
-    SENT                a try (attempt: 1, 2, ...; cause: level; other: group, -1 none)
+    SENT                a try (attempt: 1, 2, ...; cause: level; other: group, -1 none; client: who sends on what it
+                        makes of another message)
     LOST_SEND           that try never arrived
     TIMED_OUT           the producer stopped waiting for an answer to that try (attempt)
     ANSWERED            the producer heard (only where later than its first try)
@@ -142,11 +145,12 @@ class Kind(IntEnum):
     UP, DOWN            a process lives, is no more (client)
     PAUSED, RESUMED     a process takes no work, takes work again (client)
     STARTED_UP          a process that was starting takes work from now on (client)
-    CALLED              a call to a dependency (other: which; queue: -1, as in the four that follow)
+    CALLED              a call to a dependency (other: which; queue: -1, as in the five that follow)
     SERVED              it has found a place
-    CALL_ENDED          it was answered
+    CALL_ENDED          it was answered (cause: CLOSED where nobody waits for the answer any more)
     CALL_TIMED_OUT      its caller gave up (cause: a Place of the call: READY if it still waited, LEASED if it was served)
     CALL_REFUSED        there was no place to wait
+    CALL_ABANDONED      its caller's process is gone (cause: a Place of the call, as above)
     the run
     FIRED, CLEARED      an alert (client: which)
     CONTROL, CONTROL_END  a timeline event (client: which)
@@ -211,6 +215,7 @@ class Kind(IntEnum):
     CALL_ENDED = 54
     CALL_TIMED_OUT = 55
     CALL_REFUSED = 56
+    CALL_ABANDONED = 57
     FIRED = 60
     CLEARED = 61
     CONTROL = 62

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qsim.kernel.journal import Kind
-from qsim.metrics import costs, queues, workers
+from qsim.metrics import calls, costs, queues, workers
 from qsim.metrics.ledger import NUMBER_BITS, Ledger, only
 from qsim.scenario.plan import ConsumerPlan, Cost, ProducerPlan
 from qsim.units import Nanos
@@ -102,6 +102,11 @@ def of_consumer(
 
 def _hours(ledger: Ledger, consumer: ConsumerPlan, span: Span) -> float:
     return workers.count(ledger, consumer).integral(span[0], min(span[1], ledger.ended)) / 3_600e9
+
+
+def of_dependency(ledger: Ledger, dependency: int, name: str, span: Span, marked: Array | None = None) -> int:
+    rows = calls.rows_of(ledger, dependency, Kind.CALLED) if name == "calls" else calls.outcomes(ledger, dependency, name)
+    return _moments(rows, span, marked)
 
 
 def of_alert(ledger: Ledger, alert: int, span: Span) -> int:

@@ -158,6 +158,9 @@ class _Teller:
     def queue(self, index: int) -> str:
         return self.plan.queues[index].name if 0 <= index < len(self.plan.queues) else "?"
 
+    def dependency(self, row: Row) -> str:
+        return self.plan.dependencies[row.other].name
+
     def still(self) -> str:
         names = list(self.working.values())
         if not names:
@@ -171,7 +174,8 @@ class _Teller:
 
 def _sent(t: _Teller, row: Row) -> str:
     tries = f"  try {row.attempt}" if row.attempt > 1 else ""
-    return f"sent       {message_name(t.plan, row.message)}{'  (poison)' if t.poison else ''}{tries}"
+    by = "" if row.client == NOBODY else f"  by {t.who(row)}, who makes it of another"
+    return f"sent       {message_name(t.plan, row.message)}{'  (poison)' if t.poison else ''}{tries}{by}"
 
 
 def _received(t: _Teller, row: Row) -> str:
@@ -194,6 +198,11 @@ def _dead_lettered(t: _Teller, row: Row) -> str:
 
 def _goes(word: str) -> Callable[[_Teller, Row], str]:
     return lambda t, row: f"{word} ({cause(row.cause)}){t.still()}"
+
+
+def _call_ended(t: _Teller, row: Row) -> str:
+    for_nobody = "" if row.cause == Cause.NONE else ", but nobody waits for the answer any more"
+    return f"answered   {t.who(row):<12} by {t.dependency(row)}{for_nobody}"
 
 
 def _stale(t: _Teller, row: Row) -> str:
@@ -252,6 +261,14 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
         f"{'KILLED' if row.cause == Cause.SCALED_IN else 'CRASH':<10} {t.who(row):<12} {cause(row.cause)}"
     ),
     Kind.LOST_ACK: lambda t, row: f"ack LOST   {t.who(row)}",
+    Kind.CALLED: lambda t, row: f"calls      {t.who(row):<12} {t.dependency(row)}",
+    Kind.SERVED: lambda t, row: f"served     {t.who(row):<12} by {t.dependency(row)}",
+    Kind.CALL_ENDED: _call_ended,
+    Kind.CALL_TIMED_OUT: lambda t, row: (
+        f"TIMED OUT  {t.who(row):<12} {'no place' if row.cause == Place.READY else 'no answer'} in time from {t.dependency(row)}"
+    ),
+    Kind.CALL_REFUSED: lambda t, row: f"REFUSED    {t.who(row):<12} by {t.dependency(row)}: no place, and no room to wait",
+    Kind.CALL_ABANDONED: lambda t, row: f"abandoned  {t.who(row):<12} the call to {t.dependency(row)}",
     Kind.GAVE_UP: lambda t, row: f"the heartbeat of {t.who(row)} gives up",
 }
 

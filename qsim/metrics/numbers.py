@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernel.journal import Kind
-from qsim.metrics import counters, queues, workers
+from qsim.metrics import calls, counters, queues, workers
 from qsim.metrics.ends import AT_END
 from qsim.metrics.ledger import NEVER, Ledger
 from qsim.metrics.places import LEVELS
@@ -52,7 +52,7 @@ def names_of(plan: Plan) -> Names:
     """What references may name in this plan.  A label is one of any object: copies keep what their original has."""
     objects = {
         "queue": plan.queues, "topic": plan.topics, "producer": plan.producers, "consumer": plan.consumers,
-        "alert": plan.alerts,
+        "dependency": plan.dependencies, "alert": plan.alerts,
     }  # fmt: skip
     kinds = {o.name: kind for kind, group in objects.items() for o in group}  # type: ignore[attr-defined]
     priorities = [level for queue in plan.queues for level in queue.priorities]
@@ -68,8 +68,14 @@ def _groups_of(producer: ProducerPlan) -> int:
     return max((drawn, *(group + 1 for group in producer.recorded.groups))) if producer.recorded else drawn
 
 
-def _named(plan: Plan, kind: str, name: str) -> Any:
-    return next(o for o in getattr(plan, f"{kind}s") if o.name == name)
+_SECTIONS = {
+    "queue": "queues", "topic": "topics", "producer": "producers", "consumer": "consumers",
+    "dependency": "dependencies", "alert": "alerts",
+}  # fmt: skip
+
+
+def _index(plan: Plan, kind: str, name: str) -> int:
+    return next(i for i, o in enumerate(getattr(plan, _SECTIONS[kind])) if o.name == name)
 
 
 class Numbers:
@@ -161,10 +167,10 @@ class Numbers:
         return _COUNTERS[kind](self.ledger, item, name, span, marked)
 
     def item(self, reference: Reference) -> tuple[str, Any]:
-        """The kind, and the queue's, topic's or alert's number, or the plan of the producer or consumer."""
+        """The kind, and the plan of the producer or consumer, or the number of anything else."""
         kind = self.names.kinds[reference.object]
-        item = _named(self.plan, kind, reference.object)
-        return kind, getattr(self.plan, f"{kind}s").index(item) if kind in ("queue", "topic", "alert") else item
+        index = _index(self.plan, kind, reference.object)
+        return kind, getattr(self.plan, _SECTIONS[kind])[index] if kind in ("producer", "consumer") else index
 
     def _function(self, reference: Reference) -> Function:
         kind, item = self.item(reference)
@@ -242,6 +248,9 @@ _FUNCTIONS: dict[tuple[str, str], Callable[..., Function]] = {
     ("consumer", "throughput"): _throughput,
     ("consumer", "idle_while_work_waits"): lambda ledger, c, marked: workers.idle_while_work_waits(ledger, c),
     ("consumer", "time_on_poison"): lambda ledger, consumer, marked: workers.time_on_poison(ledger, consumer),
+    ("dependency", "busy"): calls.busy,
+    ("dependency", "waiting"): calls.waiting,
+    ("dependency", "utilization"): calls.utilization,
     ("alert", "firing"): _firing,
 }
 _VALUES: dict[tuple[str, str], Callable[..., queues.Values]] = {
@@ -256,13 +265,15 @@ _VALUES: dict[tuple[str, str], Callable[..., queues.Values]] = {
     ("consumer", "effects_per_message"): workers.effects_per_message,
     ("consumer", "calls_per_message"): workers.calls_per_message,
     ("consumer", "prefetch_wait"): workers.prefetch_wait,
+    ("dependency", "time"): calls.times,
 }
 _COUNTERS: dict[str, Callable[..., Number]] = {
     "queue": counters.of_queue,
     "producer": counters.of_producer,
     "consumer": counters.of_consumer,
+    "dependency": counters.of_dependency,
 }
-SHARE_OF = {"queue": "received", "producer": "sent", "consumer": "effects"}
+SHARE_OF = {"queue": "received", "producer": "sent", "consumer": "effects", "dependency": "calls"}
 """To which counter of the same object a counter's share is its ratio."""
 
 

@@ -6,6 +6,7 @@ else RECEIVED) to the first row that ends its work; a process lives from UP to D
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,25 +63,40 @@ def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, S
     ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
     if consumer.buffers:
         ends = only(ends, np.isin(_attempt(ends), _attempt(starts)))
-    return starts, only(ends, ~_is_over(ends))
+    return starts, only(ends, ~_is_over(starts, ends))
 
 
 def _attempt(rows: SimpleNamespace) -> Array:
     return (rows.dense << _ATTEMPT_BITS) | rows.attempt
 
 
-def _is_over(ends: SimpleNamespace) -> Array:
-    """Which interruptions struck work that had ended at that very instant."""
+def _is_over(starts: SimpleNamespace, ends: SimpleNamespace) -> Array:
+    """Which interruptions struck a process that had done the work, and was about to ack it or to send it on."""
     interrupted = ends.kind == Kind.INTERRUPTED
+    if not interrupted.any():
+        return interrupted
     struck = ends.dense[interrupted]
-    near = only(ends, ~interrupted & np.isin(ends.dense, struck)) if len(struck) else only(ends, interrupted)
-    ended = set(zip(near.time.tolist(), near.dense.tolist(), near.client.tolist(), strict=True))
-    at = np.flatnonzero(interrupted)
-    hit = [
-        which in ended for which in zip(ends.time[at].tolist(), struck.tolist(), ends.client[at].tolist(), strict=True)
-    ]
-    interrupted[at] = hit
+    begun = _of_one_process(only(starts, np.isin(starts.dense, struck)))
+    ended = _of_one_process(only(ends, ~interrupted & np.isin(ends.dense, struck)))
+    for at in np.flatnonzero(interrupted):
+        work = int(ends.dense[at]), int(ends.client[at])
+        before = ends.position[at]
+        interrupted[at] = _last(ended.get(work, []), before) > _last(begun.get(work, []), before)
     return interrupted
+
+
+def _of_one_process(rows: SimpleNamespace) -> dict[tuple[int, int], list[int]]:
+    """Positions, in order, by message and process."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for dense, client, position in zip(rows.dense.tolist(), rows.client.tolist(), rows.position.tolist(), strict=True):
+        found.setdefault((dense, client), []).append(position)
+    return found
+
+
+def _last(positions: list[int], before: int) -> int:
+    """The last one before it; -1: there is none."""
+    at = bisect_left(positions, before)
+    return positions[at - 1] if at else -1
 
 
 def busy_with_poison(ledger: Ledger, consumer: ConsumerPlan) -> Steps:

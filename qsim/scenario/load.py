@@ -241,6 +241,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         alerts=alerts,
         expect=tuple(expectation(expect) for expect in scenario.expect or ()),
         topics=topics,
+        dependencies=resolver.dependencies(),
         branches=made,
         cost=cost(scenario.cost),
     )

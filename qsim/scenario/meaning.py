@@ -181,7 +181,6 @@ _BOTH: tuple[tuple[str, str, str, str], ...] = (
         ("timeline.*", action, "for", f"{action} happens at one instant, and has no for")
         for action in ("crash", "redrive", "purge", "fix_poison")
     ),
-    ("timeline.*.slow", "dependency", "consumer", "one event slows a dependency or a consumer, not both"),
 )
 
 _ACTIONS = ("set", "crash", "pause", "slow", "restart", "redrive", "purge", "fix_poison")
@@ -193,6 +192,7 @@ _ONE_OF: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("producers.*.stages.*", ("hold", "ramp", "jump")),
     ("producers.*.slow_down", ("watch", "token_bucket")),
     ("alerts.*", ("above", "below")),
+    ("timeline.*.slow", ("dependency", "consumer")),
 )
 _NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("producers.*.stages.*", "ramp", ("to",)),
@@ -200,6 +200,7 @@ _NEEDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     *(("producers.*.slow_down", "watch", (key,)) for key in ("above", "resume_below", "to")),
     *(("producers.*.slow_down", key, ("watch",)) for key in ("above", "resume_below", "to", "check_every")),
     ("queues.*.broker", "reaper", ("reliable",)),
+    ("dependencies.*", "queue_limit", ("capacity",)),
     ("expect.*", "of", ("within",)),
     ("expect.*", "within", ("of", "grows_at")),
 )
@@ -452,7 +453,6 @@ def _later_keys(table: dict[str, tuple[str, ...]]) -> list[str]:
 
 _LATER: dict[str, Callable[[Any], bool]] = {
     "topics": bool,
-    "dependencies": bool,
     "run.warmup": lambda value: value == "auto",
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
@@ -463,11 +463,8 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.broker.own_dlq": _given,
     "producers.*.message.key": _given,
     "consumers.*.handler": _given,
-    "consumers.*.uses": _given,
-    "consumers.*.emits": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "consumers.*.client.channel": _given,
-    "timeline.*.slow": _given,
     "timeline.*.restart": _given,
 }
 

@@ -468,10 +468,10 @@ class Topic(Shape):
 class Dependency(Shape):
     """What consumers call, with a capacity that they share."""
 
-    capacity: Positive | None = key("calls at a time", shown="none")
+    capacity: Positive | None = key("calls at a time, of all consumers together", shown="none")
     service: Time = needed("what a call takes")
-    queue_limit: Count | None = key("calls that may wait", shown="none")
-    timeout: Duration | None = key("a caller gives up", shown="none")
+    queue_limit: Count | None = key("calls that may wait; more are refused, and err", shown="none")
+    timeout: SomeTime | None = key("a caller who has no answer gives up, and errs", shown="none")
 
 
 # --- retry -----------------------------------------------------------------------------------------------------------
@@ -700,8 +700,10 @@ class ClientKeys(Shape):
 
 
 class Emit(Shape):
-    to: Name
-    when: Literal["success", "failure"] = "success"
+    """What a consumer makes of a message, and sends on."""
+
+    to: Name = needed("a queue or topic")
+    when: Literal["success", "failure"] = key("with the effect, or where the work fails", "success")
 
 
 class Step(Shape):
@@ -755,9 +757,9 @@ class Consumer(Shape):
     client: ClientKeys | None = key("what only this broker's clients have", shown="profile")
     retry: Retry | None = key("delay before a failed message is visible again", shown="none")
     uses: Annotated[Annotated[Name, PLAIN] | Annotated[list[Name], LIST], PlainOrList] | None = key(
-        "a dependency: its time is added, its capacity shared", shown="none"
+        "dependencies, called one after the other: their time is added, their capacity shared", shown="none"
     )
-    emits: list[Emit] | None = key("sends on", shown="none")
+    emits: list[Emit] | None = key("what it sends on of a message", shown="none")
     autoscale: Autoscale | None = key("the count follows the load", shown="none")
 
 
@@ -770,9 +772,11 @@ class CrashEvent(Shape):
 
 
 class Slow(Shape):
-    dependency: Name | None = None
-    consumer: Name | None = None
-    by: Number
+    """One of: dependency, consumer."""
+
+    dependency: Name | None = key("whose calls take longer")
+    consumer: Name | None = key("whose work takes longer")
+    by: Number = needed("so many times as long; below 1: quicker")
 
 
 class RedriveEvent(Shape):

@@ -419,11 +419,13 @@ class JmsClient:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Sends on to queue or topic ``to``, where the work took effect, or where it failed."""
+    """Sends on to queue or topic ``to``, where the work took effect, or where it failed.  ``has_ids``: with its identity
+    as deduplication id."""
 
     to: int
     on_failure: bool
     made: Made = ()
+    has_ids: bool = False
 
 
 class Policy(IntEnum):

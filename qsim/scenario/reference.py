@@ -213,16 +213,16 @@ METRICS: dict[str, dict[str, Metric]] = {
         **_table(PER_MESSAGE, TIME, prefetch_wait="From the delivery to the start of its work."),
     },
     "dependency": {
-        **_later(SERIES, COUNT, busy="Calls being served.", waiting="Calls that wait for a place."),
-        **_later(SERIES, SHARE, utilization="Busy places over places."),
-        **_later(
+        **_table(SERIES, COUNT, busy="Calls being served.", waiting="Calls that wait for a place."),
+        **_table(SERIES, SHARE, utilization="Busy places over places."),
+        **_table(
             COUNTER,
             COUNT,
             calls="Calls made.",
-            timeouts="Calls given up by the caller.",
-            refused="Calls that found no place.",
+            timeouts="Calls given up by the caller, who had no answer in time.",
+            refused="Calls that found no place, and no room to wait.",
         ),
-        **_later(PER_MESSAGE, TIME, time="From the call to its answer."),
+        **_table(PER_MESSAGE, TIME, time="From the call to its answer."),
     },
     "alert": {
         **_without_labels(SERIES, COUNT, firing="1 while the alert fires, else 0."),
@@ -267,6 +267,7 @@ WATCHED = {
         *("rate", "goodput", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way", "reply_time"),
     ),
     "consumer": ("count", "busy", "utilization", "throughput", "effects", "stale_acks", "interrupted"),
+    "dependency": ("busy", "waiting", "utilization", "calls", "timeouts", "refused", "time"),
 }
 """What an alert can follow while a run goes on: these, without a label, and a series without a statistic."""
 

@@ -385,6 +385,7 @@ class Resolver:
         self.folder = folder
         self.queue_index = {name: index for index, name in enumerate(scenario.queues)}
         self.consumer_index = {name: index for index, name in enumerate(scenario.consumers or {})}
+        self.dependency_index = {name: index for index, name in enumerate(scenario.dependencies or {})}
         self.producer_index = {name: index for index, name in enumerate(scenario.producers)}
         self.profiles = profiles_of(scenario)
         for queue in self._taken_from_the_tail():
@@ -430,6 +431,19 @@ class Resolver:
         rules = (Rule(Sql(given.filter)),) if given.filter is not None else ()
         rule = Subscription(given.queue, only, given.key or "", kind, rules=rules)
         return plan.SubscriptionPlan(self.queue_index[given.queue], rule, given.delay)
+
+    # --- dependencies
+
+    def dependencies(self) -> tuple[plan.DependencyPlan, ...]:
+        return tuple(
+            plan.DependencyPlan(name, index, each.capacity, self.time(each.service), each.queue_limit, each.timeout)
+            for index, (name, each) in enumerate((self.scenario.dependencies or {}).items())
+        )
+
+    def emit(self, given: model.Emit) -> plan.Emit:
+        queue = self.scenario.queues.get(given.to)
+        keys = None if queue is None else dedup_keys(model.Message(), profile_of(queue), given.to in exactly_once(self.scenario))
+        return plan.Emit(self.target_index[given.to], given.when == "failure", has_ids=keys is not None)
 
     # --- producers
 
@@ -530,6 +544,8 @@ class Resolver:
             wishes=() if push is None or profile.client_redelivers else wishes(client(consumer)),
             recovery=recovery(consumer, profile),
             jms=jms(client(consumer), profile) if profile.client_redelivers else None,
+            uses=tuple(self.dependency_index[name] for name in uses(consumer) if name in self.dependency_index),
+            emits=tuple(self.emit(each) for each in consumer.emits or () if each.to in self.target_index),
             autoscale=scaler,
         )
 
@@ -597,6 +613,11 @@ def exactly_once(scenario: model.Scenario) -> set[str]:
 
 def sources(consumer: model.Consumer) -> list[str]:
     return [consumer.from_] if isinstance(consumer.from_, str) else list(consumer.from_)
+
+
+def uses(consumer: model.Consumer) -> list[str]:
+    """The dependencies that it calls, in order."""
+    return [consumer.uses] if isinstance(consumer.uses, str) else list(consumer.uses or ())
 
 
 GUARANTEES = {"at-most-once": "on-receive", "at-least-once": "after-success", "exactly-once": "after-success"}
@@ -709,6 +730,11 @@ def _pause(resolver: Resolver, name: str) -> plan.Pause:
     return plan.Pause(resolver.producer_index.get(name), resolver.consumer_index.get(name))
 
 
+def _slow(resolver: Resolver, slow: model.Slow) -> plan.Slow:
+    dependency, consumer = resolver.dependency_index, resolver.consumer_index
+    return plan.Slow(dependency.get(slow.dependency or ""), consumer.get(slow.consumer or ""), slow.by)
+
+
 def _redrive(resolver: Resolver, redrive: model.RedriveEvent) -> plan.Redrive:
     index = resolver.queue_index
     return plan.Redrive(index[redrive.from_], index[redrive.to], redrive.rate, redrive.limit)
@@ -717,6 +743,7 @@ def _redrive(resolver: Resolver, redrive: model.RedriveEvent) -> plan.Redrive:
 _ACTIONS: dict[str, Any] = {
     "crash": lambda r, crash: plan.Crash(r.consumer_index[crash.consumer], crash.count),
     "pause": _pause,
+    "slow": _slow,
     "redrive": _redrive,
     "purge": lambda r, queue: plan.Purge(r.queue_index[queue]),
     "fix_poison": lambda r, queue: plan.FixPoison(None if queue is True else r.queue_index[queue]),

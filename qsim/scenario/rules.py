@@ -29,6 +29,7 @@ from qsim.scenario.resolve import (
     quantity,
     sources,
     subqueues,
+    uses,
 )
 from qsim.scenario.resolve import time as resolved_time
 from qsim.scenario.said import Said
@@ -74,6 +75,31 @@ class Context:
         ends = run.duration + drain(run)
         has_prices = self.scenario.cost is not None
         return reference.Names(kinds, dict.fromkeys(kinds, labels), dict.fromkeys(kinds, groups), has_prices, ends)
+
+    def messages_at(self, queues: Iterable[str]) -> list[model.Message]:
+        """What the producers say of all messages that may come to these queues, be it as something made of them."""
+        before = self._places_before(set(queues))
+        return [producer.message or model.Message() for producer in self._producers() if producer.to in before]
+
+    def _places_before(self, places: set[str]) -> set[str]:
+        """Queues and topics from which a way leads to these, and these."""
+        ways = set(self._ways())
+        while more := {start for start, end in ways if end in places} - places:
+            places = places | more
+        return places
+
+    def _ways(self) -> Iterator[tuple[str, str]]:
+        for name, queue in self.scenario.queues.items():
+            keys = queue.broker or model.BrokerKeys()
+            moves = (queue.dlq.queue if queue.dlq else None, keys.dead_letter_to, keys.auto_forward)
+            yield from ((name, to) for to in moves if to is not None)
+        for name, topic in (self.scenario.topics or {}).items():
+            yield from ((name, subscription.queue) for subscription in topic.subscriptions)
+        for consumer in self.consumers.values():
+            yield from ((source, emit.to) for source in sources(consumer) for emit in consumer.emits or ())
+        for event in (self.scenario.timeline or {}).values():
+            if event.redrive:
+                yield event.redrive.from_, event.redrive.to
 
     def _objects(self) -> Iterator[tuple[str, Iterable[str]]]:
         for kind, section in (
@@ -452,6 +478,8 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
     _lock_keys(context, path, consumer)
     _guarantee(context, path, consumer)
     _endless_work(context, path, consumer)
+    _uses(context, path, consumer)
+    _emits(context, path, consumer)
     if consumer.autoscale:
         _autoscale(context, (*path, "autoscale"), consumer.autoscale, sources(consumer))
 
@@ -514,6 +542,29 @@ def _plain(context: Context, path: Path, value: Any, that: reference.Reference) 
         context.say("Q012", f"{path[-1]}: needs a value, not a metric", path)
     else:
         _value(context, path, value, that)
+
+
+def _uses(context: Context, path: Path, consumer: model.Consumer) -> None:
+    """One call of each: luck names a call by its dependency."""
+    names = uses(consumer)
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            context.say("Q014", f"{name!r} is listed twice: an attempt calls each dependency once", (*path, "uses", number))
+
+
+def _emits(context: Context, path: Path, consumer: model.Consumer) -> None:
+    for number, emit in enumerate(consumer.emits or ()):
+        own = context.profiles.get(emit.to)
+        if own and own.needs_group and not all(message.group for message in context.messages_at(sources(consumer))):
+            context.say("Q027", f"{emit.to!r} is an {_grouped(own)[0]}: its messages need a group ({_grouped(own)[1]}), which "
+                        "they have from what they are made of", (*path, "emits", number, "to"),
+                        "write message.group: at the producers of those")  # fmt: skip
+
+
+def _grouped(profile: Profile) -> tuple[str, str]:
+    """What needs groups, and the rule."""
+    is_in_sessions = profile.grouping is Grouping.SESSIONS
+    return f"{profile.name} queue{' with sessions' if is_in_sessions else ''}", "ASB-20" if is_in_sessions else "SQS-5"
 
 
 def _lock_keys(context: Context, path: Path, consumer: model.Consumer) -> None:
@@ -613,6 +664,11 @@ def _endless_work(context: Context, path: Path, consumer: model.Consumer) -> Non
 
 
 # --- timeline --------------------------------------------------------------------------------------------------------
+
+
+def _slow(context: Context, path: Path, slow: model.Slow) -> None:
+    if slow.by == 0:
+        context.say("Q014", "by: is above 0; below 1 it is quicker", (*path, "by"))
 
 
 def _redrive(context: Context, path: Path, redrive: model.RedriveEvent) -> None:
@@ -754,6 +810,7 @@ _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.SlowDown: (_slow_down,),
     model.Consumer: (_consumer,),
     model.RedriveEvent: (_redrive,),
+    model.Slow: (_slow,),
     model.Alert: (_alert,),
     model.Expect: (_expect,),
 }

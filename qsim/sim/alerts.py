@@ -119,7 +119,7 @@ def _foresee(world: World, alert: Alert) -> None:
 
 def _tell(world: World, crews: list[Crew], name: str, changed: Callable[[], None]) -> None:
     """Call at every change of this object."""
-    for place in [*world.ports, *crews]:
+    for place in [*world.ports, *crews, *world.dependencies]:
         owner: Any = place
         if (owner.queue.name if hasattr(owner, "queue") else owner.plan.name) == name:
             before = owner.watch

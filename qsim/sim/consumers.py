@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Any
 
@@ -20,8 +21,10 @@ from qsim.kernel.journal import ROW, Cause, Kind
 from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
+from qsim.sim.dependency import Caller, fails_to_call
+from qsim.sim.emits import Unsent, drop_unsent, emitters, wait_for_room
 from qsim.sim.jms import ports_of_clients
-from qsim.sim.luck import retry_delay
+from qsim.sim.luck import Attempt, retry_delay
 from qsim.sim.port import Port
 from qsim.sim.recovery import Recovery
 from qsim.sim.slots import ACKS, HEARTBEAT, POLL, RESTART, WORK
@@ -45,6 +48,11 @@ class Crew:
         """Recorded effects (idempotent): message -> when."""
         self.turns: dict[int, int] = {}
         """How often work on a message has begun here; forgotten when it is acked."""
+        self.dependencies = tuple(world.dependencies[index] for index in plan.uses)
+        self.on_success, self.on_failure = emitters(world, plan, False), emitters(world, plan, True)
+        self.pace = Fraction(1)
+        """Work that begins takes this many times as long."""
+        self.attempt: Callable[[ConsumerPlan, int, int], Attempt] = world.luck.attempt
         self.members = [(make or _member)(world, self, number) for number in range(plan.most)]
         self.count = 0
         self.started = 0
@@ -96,6 +104,15 @@ class Crew:
         self.plan = replace(self.plan, **settings)
         if "service" in settings:
             self.world.luck.set_service(self.plan, self.plan.service)
+
+    def slow_down(self, by: Fraction) -> None:
+        """What begins from now on takes so many times as long as it did."""
+        self.pace *= by
+        self.attempt = self.world.luck.attempt if self.pace == 1 else self._slow_attempt
+
+    def _slow_attempt(self, plan: ConsumerPlan, message: int, turn: int) -> Attempt:
+        service, *rest = self.world.luck.attempt(plan, message, turn)
+        return service * self.pace.numerator // self.pace.denominator, rest[0], rest[1], rest[2]
 
     def crash(self, count: int) -> None:
         """The lowest-numbered live processes die, with all they hold."""
@@ -548,6 +565,10 @@ class Desk:
         self._beats = Reminder(self.world.env, slot(index, member.number, parallel, HEARTBEAT), self._beat)
         self._beat_at: Nanos = -1
         self._at_work: tuple[Port, Delivery, Nanos] | None = None
+        self.caller = Caller(self, self._slot) if member.crew.dependencies else None
+        self.unsent: list[Unsent] = []
+        """What it wants to send on, and for which there is no room."""
+        self.room = Inbox(self.world.env)
         self.process: Any = None
 
     def begin(self) -> None:
@@ -561,6 +582,10 @@ class Desk:
 
     def stop(self, is_own: bool) -> None:
         """The process is dead: this desk's work is void."""
+        if self.caller is not None:
+            self.caller.hang_up()
+        if self.unsent:
+            drop_unsent(self)
         self.stop_work()
         self.alarm = Alarm(self.world.env, self._slot)  # the old one is still in the heap
         if not is_own:
@@ -588,13 +613,13 @@ class Desk:
     def take_effect(self, plan: ConsumerPlan, number: int, dies: bool) -> bool:
         """Effect and record, or the effect is on record already.  False: the process died on the way."""
         if not dies and plan.check is Check.NONE:
-            self.write(Kind.EFFECT)
+            self._effect()
             return True
         crew = self.member.crew
         if plan.check is Check.ATOMIC and crew.has_seen(number, self.world.now):
             self.write(Kind.SKIPPED)
         else:
-            self.write(Kind.EFFECT)
+            self._effect()
             if dies and plan.failures.crash_at is CrashAt.AFTER_EFFECT and plan.check is not Check.ATOMIC:
                 self.die()  # the textbook hole: done, and not on record
                 return False
@@ -603,6 +628,22 @@ class Desk:
         if dies:
             self.die()
         return not dies
+
+    def _effect(self) -> None:
+        """What is sent on is part of the effect: a crash that comes after it takes neither back."""
+        self.write(Kind.EFFECT)
+        for emitter in self.member.crew.on_success:
+            emitter.send(self)
+
+    def err(self) -> None:
+        """The work has failed."""
+        self.write(Kind.ERRED)
+        for emitter in self.member.crew.on_failure:
+            emitter.send(self)
+
+    def has_room(self) -> None:
+        """There is room for what it wants to send on."""
+        self.room.give(None)
 
     def token(self, port: Port, delivery: Delivery) -> Nanos:
         """When the delete may be called; an ack on receive, or with others, has no call of its own here."""
@@ -668,9 +709,10 @@ class Desk:
 
 
 def work(desk: Desk) -> Generator[Event, Any, None]:
-    """The story of a desk: receive, check, work, effect, record, ack; or an error, or the end of the process."""
+    """The story of a desk: receive, check, work, call what it depends on, effect, record, ack; or an error, or the end
+    of the process.  A crash while working strikes in its own work, not in a call."""
     member, world = desk.member, desk.world
-    env, crew, poison, luck = world.env, member.crew, world.poison, world.luck
+    env, crew, poison, uses = world.env, member.crew, world.poison, member.crew.dependencies
     while True:
         try:
             port, delivery = member.next_for(desk) or (yield desk.inbox.wait())
@@ -681,20 +723,25 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
             if plan.check is Check.BEFORE and crew.has_seen(number, world.now):
                 desk.write(Kind.SKIPPED)
             else:
-                service, fate, moment, jitter = luck.attempt(plan, number, turn)
+                service, fate, moment, jitter = crew.attempt(plan, number, turn)
                 dies = fate > 1.0 - plan.failures.crash and number not in poison
                 if dies and plan.failures.crash_at is CrashAt.WORKING:
                     yield _ring(desk, env._now + int(moment * service))  # type: ignore[arg-type]
                     desk.die()
                     continue
                 yield _ring(desk, env._now + service)  # type: ignore[arg-type]
-                if fate < plan.failures.error or (poison and number in world.poison):
-                    desk.write(Kind.ERRED)
+                errs = fate < plan.failures.error or (poison and number in world.poison)
+                if errs or (uses and (yield from fails_to_call(desk, uses))):
+                    desk.err()
+                    if desk.unsent:
+                        yield from wait_for_room(desk)
                     desk.stop_work()
                     give_back(plan, port, delivery, jitter)
                     continue
                 if not desk.take_effect(plan, number, dies):
                     continue
+                if desk.unsent:
+                    yield from wait_for_room(desk)
             if port.is_throttled and (token_at := desk.token(port, delivery)) > env._now:
                 yield desk.alarm.at(token_at)
             desk.settle(port, delivery)

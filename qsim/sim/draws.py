@@ -19,6 +19,10 @@ send         producer, i; (k, try)               lose the send, lose the reply, 
 attempt      consumer, producer, i; (k, turn)    service, fate, moment, retry jitter
 service      consumer, producer, i; (k, 0)       part of the mix, once a message
 ack          consumer, producer, i; (k, turn)    lose the ack, restart, part of its mix, -
+call         dependency, consumer, producer, i;  service, -, -, -
+             (k, turn)
+call-part    dependency, consumer, producer, i;  part of the mix, once a message
+             (k, 0)
 duplicate,   queue, producer, i; (k, n)          that
 reorder
 receive      consumer, process; (n, 0)           empty receive, latency, -, -
@@ -39,7 +43,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-from qsim.scenario.plan import Bursts, Constant, ConsumerPlan, Plan, ProducerPlan, Time
+from qsim.scenario.plan import Bursts, Constant, ConsumerPlan, DependencyPlan, Plan, ProducerPlan, Time
 from qsim.sim import arrivals, labels
 from qsim.sim.luck import Arrivals, Attempt, Four
 from qsim.sim.samplers import Floats, Whole, has_parts, log, sampler, uniforms
@@ -99,7 +103,9 @@ class Draws:
         for branch in plan.branches:
             self._producers[branch.index] = (*self._producers[branch.parent], *branch.words)
         self._consumers = [consumer.name for consumer in plan.consumers]
+        self._dependencies = [dependency.name for dependency in plan.dependencies]
         self._services = {c.index: (sampler(c.service), has_parts(c.service)) for c in plan.consumers}
+        self._answers = [(sampler(each.service), has_parts(each.service)) for each in plan.dependencies]
         self._times = _message_times(plan)
         self._marks = {p.name: labels.Marks(p.message.poison) for p in plan.producers if p.message.poison}
         streams, callers = len(self._producers), sum(consumer.most for consumer in plan.consumers)
@@ -108,6 +114,7 @@ class Draws:
         self._late = Recent(self._draw_late, 1024)
         self._near: list[Attempt] = []
         self._near_block = self._near_consumer = -1
+        self._served = Recent(self._draw_served, _room(streams))
         self._fours = Recent(self._draw_fours, _room(streams))
         self._waits = Recent(self._draw_waits, _room(streams))
         self._thinks = Recent(self._draw_thinks, 1024 + sum(p.clients.count for p in plan.producers if p.clients))
@@ -214,6 +221,15 @@ class Draws:
         self._late.forget()
         self._near_block = -1
 
+    def call(self, dependency: DependencyPlan, consumer: ConsumerPlan, message: int, turn: int) -> Nanos:
+        if isinstance(dependency.service, Constant):
+            return dependency.service.value
+        if turn >= LATE:
+            return self._draw_calls_from(dependency.index, consumer.index, message, turn, 1)[0]
+        times = self._served[dependency.index, consumer.index, turn, message >> self._shift]
+        time: Nanos = times[message & self._mask]
+        return time
+
     def ack_luck(self, consumer: ConsumerPlan, message: int, turn: int) -> Four:
         return self._four(("ack", consumer.name, *self._producer_of(message)), message & _NUMBER, turn)
 
@@ -250,6 +266,18 @@ class Draws:
         bits = turn_words(self._key("attempt", *words), number, turns << _TURNS, count)
         part = np.broadcast_to(self._parts(consumer, words, number, 1), (count,))
         return self._as_attempts(consumer, uniforms(bits).T, part)
+
+    def _draw_served(self, dependency: int, consumer: int, turn: int, block: int) -> list[Nanos]:
+        return self._draw_calls_from(dependency, consumer, block << self._shift, turn, self._mask + 1)
+
+    def _draw_calls_from(self, dependency: int, consumer: int, message: int, turn: int, count: int) -> list[Nanos]:
+        """What the calls for this message and the following take."""
+        words = (self._dependencies[dependency], self._consumers[consumer], *self._producer_of(message))
+        sample, has_part = self._answers[dependency]
+        number = message & _NUMBER
+        part = self._lanes(("call-part", *words), number, 0, count)[0] if has_part else np.zeros(count)
+        times: list[Nanos] = sample(self._lanes(("call", *words), number, turn, count)[0], part).tolist()
+        return times
 
     def _as_attempts(self, consumer: int, luck: Floats, part: Floats) -> list[Attempt]:
         services = self._services[consumer][0](luck[0], part).tolist()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from math import nan
 from typing import Any
 
-from qsim.kernel.journal import ROW, Journal, Kind
+from qsim.kernel.journal import ROW, Cause, Journal, Kind
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import COUNTER, PER_MESSAGE, PERCENTILES, RATE, SERIES, Reference, dimension, type_of
 from qsim.sim.consumers import PROCESS_BITS, Crew
+from qsim.sim.dependency import Dependency
 from qsim.sim.producers import NUMBER_BITS
 from qsim.sim.world import World
 from qsim.units import SECOND, Nanos
@@ -48,6 +50,13 @@ COUNTED: dict[str, Callable[[Row], bool]] = {
     "stale_acks": lambda row: row[5] == Kind.STALE,
     "interrupted": lambda row: row[5] == Kind.INTERRUPTED,
 }
+OF_CALLS: dict[str, Callable[[Row], bool]] = {
+    "calls": lambda row: row[5] == Kind.CALLED,
+    "timeouts": lambda row: row[5] == Kind.CALL_TIMED_OUT,
+    "refused": lambda row: row[5] == Kind.CALL_REFUSED,
+}
+"""Of dependencies: a producer has timeouts too."""
+_CALLS = range(Kind.CALLED, Kind.CALL_ABANDONED + 1)
 
 
 def is_series(reference: Reference) -> bool:
@@ -66,10 +75,19 @@ def reader(world: World, crews: list[Crew], reference: Reference) -> Callable[[]
         if metric == "oldest_age":
             return lambda: 0 if (since := queue.oldest_since()) is None else world.now - since
         return lambda: float(getattr(queue, metric))
+    for dependency in world.dependencies:
+        if dependency.plan.name == reference.object:
+            return _of_dependency(dependency, metric)
     crew = next(crew for crew in crews if crew.plan.name == reference.object)
     if metric == "count":
         return crew.alive
     return crew.busy if metric == "busy" else lambda: crew.busy() / max(1, crew.alive() * crew.plan.concurrency)
+
+
+def _of_dependency(dependency: Dependency, metric: str) -> Callable[[], float]:
+    if metric == "utilization":
+        return lambda: dependency.busy / (dependency.plan.capacity or nan)  # no alert fires on nan
+    return lambda: float(getattr(dependency, metric))
 
 
 # --- everything else: from the rows -----------------------------------------------------------------------------------------
@@ -119,7 +137,7 @@ class Window:
         self._length = length
         self._values: deque[tuple[Nanos, float]] = deque()
         self._is_mine = _owner(plan, reference.object)
-        self._counts = COUNTED.get(_goodput(plan, reference.object) if reference.metric == "goodput" else reference.metric)
+        self._counts = _counted(plan, reference)
         self._since: dict[int, Nanos] = {}
         self._received: set[int] = set()
 
@@ -147,7 +165,9 @@ class Window:
         reply_time: to the reply."""
         time, message, kind = row[0], row[1], row[5]
         metric = self._reference.metric
-        if kind == Kind.SENT:
+        if metric == "time":
+            self._measure_call(row)
+        elif kind == Kind.SENT:
             self._since.setdefault(message, time)
         elif not self._is_mine(row):
             return
@@ -167,6 +187,26 @@ class Window:
                 self._values.append((time, time - since))
 
 
+    def _measure_call(self, row: Row) -> None:
+        """From the call to its answer: of a message, by one process, one call at a time."""
+        kind, call = row[5], row[2] << 64 | row[1]
+        if not self._is_mine(row) or (kind == Kind.CALL_ENDED and row[6] != Cause.NONE):
+            return
+        if kind == Kind.CALLED:
+            self._since[call] = row[0]
+        elif kind != Kind.SERVED:
+            since = self._since.pop(call, row[0])
+            if kind == Kind.CALL_ENDED:
+                self._values.append((row[0], row[0] - since))
+
+
+def _counted(plan: Plan, reference: Reference) -> Callable[[Row], bool] | None:
+    """Which rows a counter counts, or a rate."""
+    if any(dependency.name == reference.object for dependency in plan.dependencies):
+        return OF_CALLS.get(reference.metric)
+    return COUNTED.get(_goodput(plan, reference.object) if reference.metric == "goodput" else reference.metric)
+
+
 def _goodput(plan: Plan, name: str) -> str:
     """What a producer's goodput counts: replies, or where it awaits none, what the broker has accepted."""
     producer = next(producer for producer in plan.producers if producer.name == name)
@@ -182,6 +222,10 @@ def _owner(plan: Plan, name: str) -> Callable[[Row], bool]:
         if consumer.name == name:
             number = consumer.index
             return lambda row: row[2] >= 0 and row[2] >> PROCESS_BITS == number and row[5] < Kind.FIRED
+    for dependency in plan.dependencies:
+        if dependency.name == name:
+            which = dependency.index
+            return lambda row: row[7] == which and row[5] in _CALLS
     producer = next(producer for producer in plan.producers if producer.name == name)
     mine = range(producer.first_index, producer.first_index + producer.count)
     return lambda row: row[1] >= 0 and row[1] >> NUMBER_BITS in mine

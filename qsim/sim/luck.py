@@ -11,7 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Protocol, TypeAlias
 
-from qsim.scenario.plan import Backoff, ConsumerPlan, Jitter, ProducerPlan, Retry, Time
+from qsim.scenario.plan import Backoff, ConsumerPlan, DependencyPlan, Jitter, ProducerPlan, Retry, Time
 from qsim.units import Nanos
 
 Attempt: TypeAlias = tuple[Nanos, float, float, float]
@@ -69,6 +69,9 @@ class Luck(Protocol):
 
     def set_service(self, consumer: ConsumerPlan, service: Time) -> None:
         """Attempts from now on take their time from this distribution, at the same uniforms."""
+
+    def call(self, dependency: DependencyPlan, consumer: ConsumerPlan, message: int, turn: int) -> Nanos:
+        """What a call takes that this consumer makes at this start of its work on the message."""
 
     def ack_luck(self, consumer: ConsumerPlan, message: int, turn: int) -> Four:
         """Lose the ack, the restart and its part (see ``restart``), spare."""

@@ -124,6 +124,15 @@ class Port:
             self.after()
         return answer
 
+    def send_quietly(self, *message: Any) -> Cause:
+        """One of several copies at this instant (what ``send`` takes): nobody is served before the last."""
+        answer = self.queue.send(self.now, *message)
+        if not self._is_simple_send:
+            self.after(at_once=False)
+        elif self.queue.waiting:
+            self._arm_turn()
+        return answer
+
     def send_bare(self, number: int, size: int) -> Cause:
         """The same for a message without label, delay, ttl or deduplication id."""
         queue = self.queue

@@ -13,7 +13,8 @@ from typing import Any
 from qsim.kernel.journal import ALIKE, ROW, Kind, ending
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.profile import Stale
-from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set
+from qsim.scenario.origins import origins
+from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set, Slow
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.luck import Attempt
@@ -32,6 +33,8 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
     if poll is None or len(consumer.sources) > 1 or poll.batch > 1 or poll.every is not None or consumer.concurrency > 1:
         return False
     if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch or consumer.recovery:
+        return False
+    if consumer.uses or consumer.emits:
         return False
     if any(other is not consumer and set(other.sources) & set(consumer.sources) for other in plan.consumers):
         return False  # their starts are not ours, but the broker counts both
@@ -59,8 +62,10 @@ def _actions(plan: Plan) -> list[Action]:
 
 
 def _is_moved_into(plan: Plan, queue: int) -> bool:
-    """By dead-lettering, auto-forward or a redrive."""
+    """By dead-lettering, auto-forward or a redrive; or sent on, again and again under one number."""
     name = plan.queues[queue].name
+    if _is_sent_on_to(plan, queue):
+        return True
     if any(each.profile.forward_to == name for each in plan.queues):
         return True
     actions = _actions(plan)
@@ -68,6 +73,17 @@ def _is_moved_into(plan: Plan, queue: int) -> bool:
     return any(letter is not None and letter.queue == name for letter in letters) or any(
         isinstance(action, Redrive) and action.to == queue for action in actions
     )
+
+
+def _is_sent_on_to(plan: Plan, queue: int) -> bool:
+    """By a consumer, or by a topic to which a consumer sends."""
+    found = origins(plan)
+
+    def is_sent_on(index: int) -> bool:
+        origin = found[index]
+        return origin.parent != index and (not origin.is_copy or is_sent_on(origin.parent))
+
+    return any(origin.to == queue and is_sent_on(index) for index, origin in enumerate(found))
 
 
 def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
@@ -87,7 +103,7 @@ def _has_etas(plan: Plan) -> bool:
 
 def _is_in_timeline(plan: Plan, consumer: ConsumerPlan) -> bool:
     for action in _actions(plan):
-        if isinstance(action, Crash | Pause) and action.consumer == consumer.index:
+        if isinstance(action, Crash | Pause | Slow) and action.consumer == consumer.index:
             return True
         if isinstance(action, Set) and action.index == consumer.index and _touches(action):
             return True

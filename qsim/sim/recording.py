@@ -18,7 +18,8 @@ from qsim.units import Nanos
 class Recording:
     """One run.  ``stopped`` is None when it came to its end, else "max-messages", "memory" or "interrupted";
     ``ended`` is the time at which it stopped (duration, or the end of the drain).  ``overview`` holds the broker's
-    own counters at that moment, {queue: {"visible": n, "in_flight": n, "delayed": n, "deferred": n}}."""
+    own counters at that moment, {queue: {"visible": n, "in_flight": n, "delayed": n, "deferred": n}}, and of each
+    dependency {"busy": n, "waiting": n}."""
 
     plan: Plan
     seed: int

@@ -24,6 +24,7 @@ from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
 from qsim.sim.autoscale import appoint_autoscalers
 from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
+from qsim.sim.dependency import Dependency
 from qsim.sim.draws import Draws
 from qsim.sim.live import follow
 from qsim.sim.luck import Luck
@@ -146,8 +147,14 @@ def simulate(
     world.journal.flush()
     ended = world.now if stopped or world.is_over else end
     return Recording(
-        plan, seed, replication, keeper.chunks, ended, stopped, time.perf_counter() - begun, world.broker.overview(), drained
+        plan, seed, replication, keeper.chunks, ended, stopped, time.perf_counter() - begun, _overview(world), drained
     )
+
+
+def _overview(world: World) -> dict[str, dict[str, int]]:
+    """What queues and dependencies say of themselves."""
+    calls = {each.plan.name: {"busy": each.busy, "waiting": each.waiting} for each in world.dependencies}
+    return world.broker.overview() | calls
 
 
 class _OutOfMemory(Exception):
@@ -191,7 +198,9 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     for port in ports:
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
-    return World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
+    world = World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
+    world.dependencies += [Dependency(world, dependency) for dependency in plan.dependencies]
+    return world
 
 
 def _purges(plan: Plan) -> bool:

@@ -1,9 +1,9 @@
 """Who comes first at one instant: a number for everything that can happen, given once.
 
-Timeline; each consumer process by each of its parallel messages (end of work or crash, heartbeat, batched acks, restart, next poll);
-each queue's leases; each queue's delays and expiries; each producer's sends; each queue's receives; each producer's
-waits for replies (so a reply that comes in the last instant is in time); observers: alerts, their samples, brakes,
-autoscalers.
+Timeline; each consumer process by each of its parallel messages (end of work, of a call or crash, heartbeat, batched
+acks, restart, next poll); each dependency's calls for which nobody waits any more; each queue's leases; each queue's delays and
+expiries; each producer's sends; each queue's receives; each producer's waits for replies (so a reply that comes in the
+last instant is in time); observers: alerts, their samples, brakes, autoscalers.
 It knows the plan's sizes and nothing that happens.
 """
 
@@ -25,6 +25,7 @@ class Slots:
 
     timeline: int
     consumers: tuple[int, ...]
+    dependencies: int
     leases: int
     timers: int
     producers: int
@@ -51,6 +52,7 @@ def slots_of(plan: Plan) -> Slots:
         consumers.append(first)
         first += 5 * consumer.most * consumer.concurrency
     queues = len(plan.queues)
+    dependencies, first = first, first + len(plan.dependencies)
     leases, timers, producers = first, first + queues, first + 2 * queues
     receives = producers + 3 * sum(producer.count for producer in plan.producers)
     replies = receives + queues
@@ -58,6 +60,5 @@ def slots_of(plan: Plan) -> Slots:
     brakes = observers + len(plan.alerts) + 1
     concurrency = tuple(consumer.concurrency for consumer in plan.consumers)
     autoscalers = brakes + len(plan.producers)
-    return Slots(
-        timeline, tuple(consumers), leases, timers, producers, receives, replies, observers, brakes, autoscalers, concurrency
-    )
+    first_of_each = (dependencies, leases, timers, producers, receives, replies, observers, brakes, autoscalers)
+    return Slots(timeline, tuple(consumers), *first_of_each, concurrency)

@@ -13,7 +13,7 @@ from typing import Any
 from simpy.events import Event
 
 from qsim.kernel.journal import NOBODY, Kind
-from qsim.scenario.plan import Control, Crash, FixPoison, Pause, Purge, Redrive, Set
+from qsim.scenario.plan import Control, Crash, FixPoison, Pause, Purge, Redrive, Set, Slow
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import Crew
 from qsim.sim.port import find_peers
@@ -85,6 +85,15 @@ def _pause(cast: Cast, action: Pause, begins: bool) -> None:
             maker.pause(begins)
 
 
+def _slow(cast: Cast, action: Slow, begins: bool) -> None:
+    """What begins takes longer; what has begun takes as long as it takes."""
+    by = action.by if begins else 1 / action.by
+    if action.consumer is not None:
+        cast.crews[action.consumer].slow_down(by)
+    if action.dependency is not None:
+        cast.world.dependencies[action.dependency].pace *= by
+
+
 def _purge(cast: Cast, action: Purge, begins: bool) -> None:
     if begins:
         port = cast.world.ports[action.queue]
@@ -136,6 +145,7 @@ DO: dict[type[Any], Callable[[Cast, Any, bool], None]] = {
     Crash: _crash,
     Pause: _pause,
     Purge: _purge,
+    Slow: _slow,
     FixPoison: _fix_poison,
     Redrive: lambda cast, action, begins: None,
 }

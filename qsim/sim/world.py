@@ -12,6 +12,7 @@ from qsim.kernel.journal import Journal
 from qsim.kernel.log import Log
 from qsim.kernel.queue import Queue
 from qsim.scenario.plan import Plan
+from qsim.sim.dependency import Dependency
 from qsim.sim.luck import Luck
 from qsim.sim.originals import Originals
 from qsim.sim.port import Port
@@ -34,6 +35,7 @@ class World:
     """What is known of a message by its number alone."""
     targets: list[Any]
     """What can be sent to, by number: the ports of the queues, then the topics."""
+    dependencies: list[Dependency] = field(default_factory=list)
     poison: set[int] = field(default_factory=set)
     held_until: dict[int, Nanos] = field(default_factory=dict)
     is_over: bool = False

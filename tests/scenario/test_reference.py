@@ -127,7 +127,7 @@ def test_a_metric_name_means_one_thing_wherever_it_occurs():
 
 def test_metrics_of_a_later_release_are_known_and_say_so():
     names = Names({"news": "topic", "payments": "dependency", "worker": "consumer", "shop": "producer"})
-    later = ["news.published", "payments.calls"]
+    later = ["news.published"]
     for text in later:
         check(parse(text), names)
-    assert [needs_later(parse(text), names) for text in [*later, "worker.calls"]] == [True, True, False]
+    assert [needs_later(parse(text), names) for text in [*later, "payments.calls", "worker.calls"]] == [True, False, False]
