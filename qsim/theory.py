@@ -74,6 +74,29 @@ def mmc_wait_quantile(share: float, arrival_rate: float, service_rate: float, se
     return log(waits / (1 - share)) / spare if spare > 0 and share < 1 else inf
 
 
+def ggc(arrival_rate: float, service_rate: float, servers: int, arrival_scv: float, service_scv: float) -> Station:
+    """G/G/c, approximately: the wait of M/M/c times (ca² + cs²) / 2, squared coefficients of variation of the gaps
+    between arrivals and of the services.  Exact for M/M/c, and for M/G/1 (Pollaczek and Khinchine).
+
+    A. O. Allen, *Probability, Statistics, and Queueing Theory*, 2nd edition (Academic Press 1990), by Allen and Cunneen.
+    """
+    load = arrival_rate / service_rate
+    waits, spare = erlang_c(servers, load), servers * service_rate - arrival_rate
+    wait = waits / spare * (arrival_scv + service_scv) / 2 if spare > 0 else inf
+    return _station(arrival_rate, 1 / service_rate, servers, waits, wait)
+
+
+def ggc_wait_quantile(
+    share: float, arrival_rate: float, service_rate: float, servers: int, arrival_scv: float, service_scv: float
+) -> float:
+    """The wait that this share of all arrivals does not exceed, approximately: who waits waits as in M/M/c, an
+    exponential time, of the mean that ``ggc`` tells: W = ln(C / (1 − share)) (ca² + cs²) / 2 / (cμ − λ).  Allen 1990."""
+    variability = (arrival_scv + service_scv) / 2
+    if variability == 0:  # D/D/c: nobody waits while the servers keep up
+        return 0.0 if arrival_rate <= servers * service_rate * (1 + 1e-12) else inf
+    return variability * mmc_wait_quantile(share, arrival_rate, service_rate, servers)
+
+
 def mg1(arrival_rate: float, mean_service: float, service_variance: float) -> Station:
     """M/G/1: Wq = λ E(S²) / (2 (1 − ρ)), so half of the wait is owed to how much the services differ.
 

@@ -90,3 +90,32 @@ def test_where_more_arrives_than_can_be_served_the_wait_has_no_end(station):
     assert station.utilization == station.wait_probability == 1.0
     assert station.mean_wait == station.mean_number == inf
     assert theory.mmc_wait_quantile(0.5, 4.0, 1.0, 4) == inf
+
+
+def test_allen_and_cunneen_is_exact_where_the_wait_is_known():
+    """M/M/c, and every M/G/1 (Pollaczek and Khinchine)."""
+    for servers, load in [(1, 0.5), (4, 3.2), (30, 25.0)]:
+        exact, near = theory.mmc(load, 1.0, servers), theory.ggc(load, 1.0, servers, 1.0, 1.0)
+        assert near.mean_wait == pytest.approx(exact.mean_wait)
+    for variance in (0.0, 0.25, 1.0, 9.0):
+        exact, near = theory.mg1(0.8, 1.0, variance), theory.ggc(0.8, 1.0, 1, 1.0, variance)
+        assert near.mean_wait == pytest.approx(exact.mean_wait)
+        assert near.mean_waiting == pytest.approx(exact.mean_waiting)
+
+
+def test_allen_and_cunneen_is_near_the_tables_of_m_d_c():
+    """Wq of M/D/c over Wq of M/M/c is a half, and a little more for many servers (Cosmetatos 1975): 0.5 to 0.6."""
+    wait = theory.ggc(8.0, 1.0, 10, 1.0, 0.0).mean_wait
+    correction = 1 + (1 - 0.8) * (10 - 1) * ((4 + 5 * 10) ** 0.5 - 2) / (16 * 0.8 * 10)
+    assert wait == pytest.approx(theory.mmc(8.0, 1.0, 10).mean_wait / 2 * correction, rel=0.1)
+
+
+def test_nobody_waits_where_nothing_is_random_and_servers_are_enough():
+    assert theory.ggc_wait_quantile(0.95, 10.0, 1.0, 10, 0.0, 0.0) == 0
+    assert theory.ggc_wait_quantile(0.95, 10.1, 1.0, 10, 0.0, 0.0) == inf
+
+
+def test_a_quantile_of_the_approximation_is_that_of_m_m_c_stretched():
+    exact = theory.mmc_wait_quantile(0.99, 9.0, 1.0, 10)
+    assert theory.ggc_wait_quantile(0.99, 9.0, 1.0, 10, 1.0, 3.0) == pytest.approx(2 * exact)
+    assert theory.ggc_wait_quantile(0.95, 9.5, 1.0, 10, 1.0, 1.0) == pytest.approx(theory.mmc_wait_quantile(0.95, 9.5, 1.0, 10))

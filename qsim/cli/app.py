@@ -19,10 +19,10 @@ from qsim.cli.terminal import err, out
 
 COMMANDS = (
     "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
-    "explain",
+    "explain", "advise",
 )  # fmt: skip
 LATER = (
-    "compare", "sweep", "find", "plot", "report", "diff", "advise", "theory", "verify", "lab",
+    "compare", "sweep", "find", "plot", "report", "diff", "theory", "verify", "lab",
     "grade", "upgrade",
 )  # fmt: skip
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}

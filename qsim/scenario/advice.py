@@ -7,21 +7,18 @@ event that yields what it has to say; the numbers in its sentence are this scena
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from qsim import theory
 from qsim.brokers import PROFILES
 from qsim.kernel.profile import Profile
 from qsim.scenario import autoscalers, files, model, plan, resolve, times
+from qsim.scenario.capacity import Pool, average_rate, rate_of_gaps, share_on
 from qsim.scenario.problems import Problem
 from qsim.scenario.said import Said
 from qsim.scenario.source import Document, Path
 from qsim.units import SECOND, Nanos, format_rate, write_duration
-
-MOST_SERVERS = 20_000
-"""Beyond, Erlang's formula is left to those who need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +218,16 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     service = _time(consumer.service, folder)
     if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
         return
+    is_even = _even(scenario, queue) and isinstance(service, plan.Constant)
     count = _most(consumer)
-    slots = count * consumer.concurrency
-    even = _even(scenario, queue) and isinstance(service, plan.Constant)
-    if _keeps_up(arriving, slots, mean, even):
+    # Erlang's M/M/c unless nothing is random: of work that varies less or more ``qsim advise`` tells.
+    each = 0.0 if is_even else 1.0
+    pool = Pool(arriving, mean, count * consumer.concurrency, each, each, consumer.concurrency)
+    if pool.keeps_up:
         return
     finish = "finishes" if count == 1 else "finish"
     text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(count)} {finish}"
-    said.say("A100", f"{text} {format_rate(slots / mean)}", ("queues", queue),
-             _enough(arriving, mean, consumer.concurrency, even), of_key=True)  # fmt: skip
+    said.say("A100", f"{text} {format_rate(pool.capacity)}", ("queues", queue), _enough(pool), of_key=True)
 
 
 def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:
@@ -247,46 +245,22 @@ def _most(consumer: model.Consumer) -> int:
     return consumer.count if most is None else int(most)
 
 
-def _keeps_up(arriving: float, slots: int, mean: float, even: bool) -> bool:
-    """At exactly 100 % only where nothing is random."""
-    load = arriving * mean
-    return load < slots * (1 - 1e-9) or (even and load <= slots * (1 + 1e-9)) or load == 0
-
-
 def _consumers(count: int) -> str:
     return f"{count} consumer{'' if count == 1 else 's'}"
 
 
-def _enough(arriving: float, mean: float, concurrency: int, even: bool) -> str | None:
+def _enough(pool: Pool) -> str:
     """The number of consumers that keeps up, and the one that keeps p95 of the wait below half a service time."""
-    load = arriving * mean
-    least = _processes(load, concurrency)
-    while not _keeps_up(arriving, least * concurrency, mean, even):
-        least += 1
-    if least > MOST_SERVERS:
+    least, random = pool.least_processes(), replace(pool, arrival_scv=1.0, service_scv=1.0)
+    enough = random.processes_for(0.95, pool.service / 2)
+    if enough is None:
         return f"{_consumers(least)} would just keep up"
-    target = mean / 2
-    short = least
-    while (wait := _wait(arriving, mean, short * concurrency)) > target:
-        short += 1
-    verb = "keeps" if short == 1 else "keep"
+    verb = "keeps" if enough == 1 else "keep"
+    wait = random.with_processes(enough).wait(0.95)
     return (
         f"{_consumers(least)} would just keep up; with poisson arrivals and exponential service (M/M/c) "
-        f"{short} {verb} p95 wait below {_spaced(target)} ({_spaced(wait)})"
+        f"{enough} {verb} p95 wait below {_spaced(pool.service / 2)} ({_spaced(wait)})"
     )
-
-
-def _processes(load: float, concurrency: int) -> int:
-    exact = load / concurrency
-    whole = round(exact)
-    return max(1, whole if abs(exact - whole) < 1e-9 * max(1, whole) else int(exact) + 1)
-
-
-def _wait(arriving: float, mean: float, servers: int) -> float:
-    """p95 of the wait in M/M/c, in seconds: ln(C / 0.05) / (c mu - lambda)."""
-    if servers <= arriving * mean * (1 + 1e-12):
-        return float("inf")
-    return theory.mmc_wait_quantile(0.95, arriving, 1 / mean, servers)
 
 
 def _spaced(seconds: float) -> str:
@@ -311,32 +285,14 @@ def _arrivals(scenario: model.Scenario, queue: str, folder: FilePath) -> float |
 def _rate(producer: model.Producer, duration: Nanos, folder: FilePath) -> float | None:
     if isinstance(producer.arrivals, model.TimeMap):
         gap = _time(producer.arrivals, folder)
-        mean = times.mean(gap) if gap is not None else 0.0
-        return SECOND / mean if 0 < mean < float("inf") else None
+        return None if gap is None else rate_of_gaps(gap)
     if producer.rate is None or producer.limit is not None or producer.slow_down is not None:
         return None
     if producer.bursts is not None:
-        return _on_average(producer, producer.bursts, folder)
-    return _average(resolve.stages(producer.rate, producer.stages or ()), float(producer.rate), duration)
-
-
-def _on_average(producer: model.Producer, bursts: model.Bursts, folder: FilePath) -> float | None:
-    """Its rate for the share of time that it is on."""
-    on, off = (_time(each, folder) for each in (bursts.on, bursts.off))
-    if on is None or off is None:
-        return None
-    long = times.mean(on) + times.mean(off)
-    return float(producer.rate or 0) * times.mean(on) / long if 0 < long < float("inf") else None
-
-
-def _average(stages: tuple[plan.Stage, ...], rate: float, duration: Nanos) -> float:
-    """Over the run: each stage's middle rate for as long as it lasts, then the last rate."""
-    sent, left = 0.0, duration
-    for stage in stages:
-        length = min(stage.length, left)
-        sent += length * float(stage.start + stage.end) / 2
-        left, rate = left - length, float(stage.end)
-    return (sent + left * rate) / duration
+        on, off = _time(producer.bursts.on, folder), _time(producer.bursts.off, folder)
+        share = None if on is None or off is None else share_on(on, off)
+        return None if share is None else float(producer.rate) * share
+    return average_rate(resolve.stages(producer.rate, producer.stages or ()), float(producer.rate), duration)
 
 
 def _even(scenario: model.Scenario, queue: str) -> bool:

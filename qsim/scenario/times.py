@@ -26,6 +26,18 @@ def below(time: plan.Time, x: float) -> float:
     raise AssertionError(time)
 
 
+@singledispatch
+def square(time: plan.Time) -> float:
+    """The mean of the squares, in ns²."""
+    raise AssertionError(time)
+
+
+def variance(time: plan.Time) -> float:
+    """In ns²; infinite where the tail is that long."""
+    mean_square = square(time)
+    return max(0.0, mean_square - mean(time) ** 2) if mean_square < inf else inf
+
+
 def quantile(time: plan.Time, share: float) -> float:
     """The least x that this share of times does not exceed, to a millionth."""
     if isinstance(time, plan.Constant):
@@ -39,14 +51,21 @@ def quantile(time: plan.Time, share: float) -> float:
     return high
 
 
-def _of(kind: type, its_mean: Callable[..., float], its_below: Callable[..., float]) -> None:
+def _of(
+    kind: type, its_mean: Callable[..., float], its_below: Callable[..., float], its_square: Callable[..., float]
+) -> None:
     mean.register(kind, its_mean)
     below.register(kind, its_below)
+    square.register(kind, its_square)
 
 
 def _lognormal_mean(time: plan.Lognormal) -> float:
     sigma = _sigma(time)
     return time.median * exp(sigma * sigma / 2)
+
+
+def _lognormal_square(time: plan.Lognormal) -> float:
+    return time.median**2 * exp(2 * _sigma(time) ** 2)
 
 
 def _lognormal_below(time: plan.Lognormal, x: float) -> float:
@@ -84,6 +103,10 @@ def _pareto_mean(time: plan.Pareto) -> float:
     return time.min * time.alpha / (time.alpha - 1) if time.alpha > 1 else inf
 
 
+def _pareto_square(time: plan.Pareto) -> float:
+    return time.min**2 * time.alpha / (time.alpha - 2) if time.alpha > 2 else inf
+
+
 def _pareto_below(time: plan.Pareto, x: float) -> float:
     return 0.0 if x < time.min else 1 - (time.min / x) ** time.alpha
 
@@ -93,12 +116,27 @@ def _parts(time: plan.Mix, value: Callable[[plan.Time], float]) -> float:
     return sum(share * value(part) for share, part in zip(shares, time.parts, strict=True) if share)
 
 
-_of(plan.Constant, lambda t: t.value, lambda t, x: float(x >= t.value))
-_of(plan.Exponential, lambda t: t.mean, lambda t, x: 1 - exp(-x / t.mean))
-_of(plan.Uniform, lambda t: (t.min + t.max) / 2, _uniform_below)
-_of(plan.Lognormal, _lognormal_mean, _lognormal_below)
-_of(plan.Erlang, lambda t: t.mean, _erlang_below)
-_of(plan.Pareto, _pareto_mean, _pareto_below)
-_of(plan.Empirical, lambda t: sum(t.values) / len(t.values), lambda t, x: bisect_right(t.values, x) / len(t.values))
+_of(plan.Constant, lambda t: t.value, lambda t, x: float(x >= t.value), lambda t: t.value**2)
+_of(plan.Exponential, lambda t: t.mean, lambda t, x: 1 - exp(-x / t.mean), lambda t: 2 * t.mean**2)
+_of(
+    plan.Uniform,
+    lambda t: (t.min + t.max) / 2,
+    _uniform_below,
+    lambda t: (t.min**2 + t.min * t.max + t.max**2) / 3,
+)
+_of(plan.Lognormal, _lognormal_mean, _lognormal_below, _lognormal_square)
+_of(plan.Erlang, lambda t: t.mean, _erlang_below, lambda t: t.mean**2 * (1 + 1 / t.k))
+_of(plan.Pareto, _pareto_mean, _pareto_below, _pareto_square)
+_of(
+    plan.Empirical,
+    lambda t: sum(t.values) / len(t.values),
+    lambda t, x: bisect_right(t.values, x) / len(t.values),
+    lambda t: sum(value * value for value in t.values) / len(t.values),
+)
 # The shares of a mix are sums of floats: 5 % below p95 must not be missed by the last bit.
-_of(plan.Mix, lambda t: _parts(t, mean), lambda t, x: _parts(t, lambda part: below(part, x)) + 1e-12)
+_of(
+    plan.Mix,
+    lambda t: _parts(t, mean),
+    lambda t, x: _parts(t, lambda part: below(part, x)) + 1e-12,
+    lambda t: _parts(t, square),
+)

@@ -265,3 +265,12 @@ def test_what_is_small_has_no_exponent():
     assert _half(Estimate(1.0, 9.4e-4), "worker.utilization mean") == "±0.094 %"
     assert _half(Estimate(1.0, 9.4e-6), "jobs.visible mean") == "±0.0000094"
     assert _said(4e-7, "money") == "0.0000004"
+
+
+def test_a_drain_that_gives_up_is_advice(qsim):
+    """Ten seconds of 40/s for consumers of 20/s leave 200: 2 s of drain are not enough, 20 s are."""
+    slow = ("run", "small.yaml", "--set", "producers.api.rate=40/s", "--set", "expect=null", "--set")
+    gave_up, drained = (qsim(*slow, f"run.drain={time}") for time in ("2s", "20s"))
+    assert any(line.startswith(" advice A130") for line in gave_up.lines) and gave_up.code == 0
+    assert not [line for line in drained.lines if "A130" in line]
+    assert qsim(*slow, "run.drain=2s", "--strict").code == 2
