@@ -27,6 +27,7 @@ REDELIVERY = Redelivery()
 
 ACTIVEMQ_CLASSIC = profile(
     "activemq-classic",
+    is_durable=(True, "AMQ-1: JMS messages are persistent by default"),
     order=(Order.FIFO, "AMQ-23: priorities only with prioritizedMessages"),
     levels=(LEVELS, "AMQ-23: 0 to 9"),
     grouping=(Grouping.STICKY, "AMQ-9: a group sticks to its consumer, and does not block"),

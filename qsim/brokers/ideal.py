@@ -9,6 +9,7 @@ IDEAL = profile(
     "ideal",
     order=(Order.FIFO, "ours: first in, first out"),
     visibility_timeout=(None, "ours: a lease without end"),
+    is_durable=(True, "ours: a restart finds everything again"),
     on_crash=(OnCrash.RETURNS, "ours: a crash returns the message at once"),
     returns_to=(ReturnsTo.PLACE, "ours: a returned message keeps its place"),
     dead_letters_lazily=(False, "ours: at the return or expiry after the last delivery"),

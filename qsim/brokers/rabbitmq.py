@@ -51,6 +51,7 @@ _BOTH: dict[str, tuple[Any, str]] = dict(
 _CLASSIC = _BOTH | dict(
     visibility_timeout=(None, "RMQ-11: no timeout of a delivery since 4.3"),
     returns_to=(ReturnsTo.PLACE, "RMQ-12: back to its original position"),
+    is_durable=(True, "RMQ-36: a durable queue, persistent messages (ours: declared so)"),
     full_stay_in_line=(True, "RMQ-7: as recorded of 3.10.8, who is full keeps his turn until he is asked"),
     max_deliveries=(None, "RMQ-19: no delivery limit ever"),
     limit=(Capacity(when_full=Overflow.DEAD_LETTER, counts_ready_only=True), "RMQ-27: ready messages only"),
@@ -63,6 +64,7 @@ _QUORUM = _BOTH | dict(
     max_deliveries=(21, "RMQ-17: limit + 1; the limit is 20 since 4.0"),
     counts_only_failures=(True, "RMQ-18: since 4.3 basic.reject and a lost channel count, basic.nack does not"),
     expires_in_each_level=(True, "RMQ-32: at the head of its priority"),
+    is_durable=(True, "RMQ-36: always"),
     returns_before_levels=(True, "RMQ-31: returned messages go first, whatever their priority"),
     limit=(
         Capacity(when_full=Overflow.DEAD_LETTER, counts_ready_only=True, overshoot=1),

@@ -10,13 +10,14 @@ from typing import Any
 
 from qsim.brokers.cite import profile
 from qsim.kernel.profile import OnCrash, Order, ReturnsTo, Stale
-from qsim.units import MINUTE
+from qsim.units import MINUTE, SECOND
 
 _BOTH: dict[str, tuple[Any, str]] = dict(
     visibility_timeout=(None, "RED-10: nothing returns by itself"),
     can_nack=(False, "RED-3, RED-13: there is no nack"),
     dedup_window=(0, "RED-20: SET id NX is the application's"),
     push=(False, "RED-4, RED-7: clients pull, or block"),
+    fsync_every=(SECOND, "RED-19: appendfsync everysec, where appendonly is on (ours); by default snapshots are all there is"),
     default_wait=(None, "RED-5: a blocking call waits for ever"),
     max_size=(512 * 2**20, "RED-18: a value has at most 512 MB"),
 )

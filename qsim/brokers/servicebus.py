@@ -20,6 +20,7 @@ DETECTION_WINDOW = 10 * MINUTE
 
 AZURE_SERVICE_BUS = profile(
     "azure-service-bus",
+    is_durable=(True, "ASB-1: accepted is stored"),
     order=(Order.FIFO, "ASB-7: by sequence number; ASB-4: no priorities"),
     visibility_timeout=(MINUTE, "ASB-5: LockDuration 1 min"),
     longest_lease=(5 * MINUTE, "ASB limits: LockDuration at most 5 min; ASB-11: renewable without bound"),

@@ -27,6 +27,7 @@ _BOTH: dict[str, tuple[Any, str]] = dict(
     counts_across_queues=(True, "SQS-28: times received across all queues"),
     max_in_flight=(120_000, "SQS limits: 120,000 in flight"),
     strict_extend=(True, "SQS-22: MessageNotInflight"),
+    is_durable=(True, "ours: a service that keeps what it has accepted"),
     on_crash=(OnCrash.KEEPS, "SQS-33: nothing happens until the timeout"),
     push=(False, "SQS-31: no server push"),
     poll_batch=(1, "SQS limits: MaxNumberOfMessages 1"),

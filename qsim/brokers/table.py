@@ -281,6 +281,12 @@ def _noticed(p: Profile) -> str | None:
     return "a ttl is noticed by a receive" if p.expires_lazily else None
 
 
+def _restart(p: Profile) -> str:
+    if not p.is_durable:
+        return "everything is lost"
+    return "keeps everything" if p.fsync_every is None else f"loses what came since the last fsync, {_time(p.fsync_every)} at most"
+
+
 def _size(p: Profile) -> str:
     return "no limit" if p.max_size is None else write_size(p.max_size)
 
@@ -309,6 +315,7 @@ ROWS: tuple[Row, ...] = (
     Row("deliveries", ("max_deliveries", "counts_only_failures", "counts_across_queues"), _deliveries),
     Row("dead-letters", ("dead_letters_lazily", "ttl_dead_letters", "dead_letters_transient", "remembers_deaths"), _dead_letters),
     Row("crash", ("on_crash",), _crash),
+    Row("restart", ("is_durable", "fsync_every"), _restart),
     Row("delay", ("delay", "max_delay", "message_delay", "schedules"), _delay),
     Row("priority", (), lambda p: "none"),
     Row("groups", ("grouping", "needs_group", "look_ahead"), lambda p: _word(p.grouping)),

@@ -120,7 +120,7 @@ class Kind(IntEnum):
     EXTENDED            lease prolonged or cut (other: ms from now)
     STALE               a call with a lost lease did nothing (cause; other: 1 ack, 2 nack, 3 extend)
     DEAD_LETTERED       moved to the dead-letter queue (cause: reason; other: to queue << 8 | from)
-    MOVED_IN            arrived by a move (cause: to; other: from queue)
+    MOVED_IN            arrived by a move (cause: to; other: from queue, its own: its delete was lost in a restart)
     MOVED_OUT           left by a redrive (cause: from; other: to queue)
     DROPPED             thrown away (cause: reason; other: from)
     EXPIRED             its ttl or retention ended (cause: reason; other: from)
@@ -132,7 +132,7 @@ class Kind(IntEnum):
     REFUSED             a receive or a subscription was refused (cause)
     CHANNEL_CLOSED      the broker closed a client's channel, with all that it held (cause: of the call or the lease)
     PUBLISHED           a topic took a message (attempt: how many copies; other: which topic; queue: -1)
-    AWAY, BACK          the broker of a queue is gone, is there again
+    AWAY, BACK          the broker of a queue is gone, is there again (message: -1)
     UNROUTED            a message to a topic, and no queue wanted it (cause: NO_ROUTE if it was sent back; queue: -1)
     consumers (attempt: the simulator's own count of starts of this message at this consumer)
     STARTED             work begins; only at consumers that buffer, elsewhere RECEIVED is the start
@@ -140,7 +140,7 @@ class Kind(IntEnum):
     SKIPPED             an idempotent consumer had seen it
     ERRED               the work ended in an error
     INTERRUPTED         the work ended with its process (cause: OWN_CRASH, FELLOW_CRASH, CLOSED or SCALED_IN)
-    LOST_ACK            the ack never arrived
+    LOST_ACK            the ack (or after an error the nack) never arrived
     GAVE_UP             the heartbeat stopped
     UP, DOWN            a process lives, is no more (client)
     PAUSED, RESUMED     a process takes no work, takes work again (client)

@@ -87,11 +87,12 @@ class Log:
         self, now: Nanos, group: Queue, client: int, limit: int | None = None, after: int = 0
     ) -> list[Delivery]:
         """What a consumer has pending, once more: each counts, and is not idle any more (RED-8).  Of an entry that is
-        gone only the id is left: ``has`` tells.  ``after`` an id, to go on from there."""
+gone only the id is left: ``has`` tells; what is out of date by now is not there.  ``after`` an id, to go on
+        from there."""
         mine = [m for m in self.pending(group) if m.client == client and m.entry > after][:limit]
         there = [message for message in mine if self.has(message.entry)]
-        again = iter(group.give_again(now, there, client, Kind.RETURNED))
-        return [next(again) if self.has(message.entry) else held(message) for message in mine]
+        again = {delivery.message: delivery for delivery in group.give_again(now, there, client, Kind.RETURNED)}
+        return [again.get(m) or held(m) for m in mine if m in again or not self.has(m.entry)]
 
     def pending(self, group: Queue) -> list[Message]:
         """Read and not acked, by id; ``client``, ``receives`` and ``entry`` tell whose, how often and which."""

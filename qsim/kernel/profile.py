@@ -197,6 +197,10 @@ class Profile:
     strict_extend: bool = False
     """An extend of a lease that has ended is an error (SQS-22); else ignored."""
     on_crash: OnCrash = OnCrash.KEEPS
+    is_durable: bool = True
+    """Whether a restart of the broker finds its messages again."""
+    fsync_every: Nanos | None = None
+    """What is durable is written so often: a restart finds what was there then; None: at once (RED-19)."""
     throttle: Throttle | None = None
     push: bool = True
     pull: bool = True

@@ -685,6 +685,13 @@ class Queue:
             ended.append(credit)
         return ended
 
+    def put_off_waits(self, until: Nanos) -> None:
+        """Waits that should have ended before end then."""
+        late = sorted((entry for entry in self.waits.live() if entry[0] < until), key=lambda entry: entry[:2])
+        for _, _, credit in late:
+            credit.arm, credit.ends = self._next(), until
+            self.waits.add_apart(until, credit.arm, credit)
+
     def take(self, now: Nanos, delivery: Delivery) -> None:
         """The application gets a delivery that its client had been pushed before."""
         message, receipt, attempt, client = delivery
@@ -871,6 +878,26 @@ class Queue:
             self._unlease(message)
         self._end(now, message, Kind.VANISHED, place)
 
+    def restore(self, now: Nanos, message: Message) -> None:
+        """What had been deleted is there again, where it was, and was never away."""
+        message.place = _READY
+        self.visible += 1
+        self.bytes += message.size
+        if message.expires is not None and not self._expires_lazily:
+            self._show_expiry(message, message.expires)
+        self.ready.put_back(message)
+        self._journal.write(now, message.number, NOBODY, message.receives, self.index, Kind.MOVED_IN, _READY, self.index)
+
+    def forget_id(self, message: Message) -> None:
+        """Its deduplication id is as good as never seen."""
+        key = (message.group, message.dedup) if self.profile.dedup_per_group else message.dedup
+        if message.dedup is not None and self._seen_ids.pop(key, None) is not None:
+            self._seen_order = deque(seen for seen in self._seen_order if seen[1] != key)
+
+    def mark(self, now: Nanos, kind: Kind) -> None:
+        """A row about the queue itself."""
+        self._journal.write(now, -1, NOBODY, 0, self.index, kind)
+
     def leased(self) -> Iterator[Message]:
         """What is in flight and may come back by time or by claim, the longest leased first."""
         return (entry[2] for entry in self.leases.live() if isinstance(entry[2], Message))
@@ -883,11 +910,12 @@ class Queue:
 
     # --- what time does (or a driver by hand) ------------------------------------------------------------------------------
 
-    def end_leases(self, now: Nanos) -> bool:
-        """Give back what was not acked in time, in order of the deadlines.  True if there was any."""
+    def end_leases(self, now: Nanos, noticed: Nanos | None = None) -> bool:
+        """Give back what was not acked in time, in order of the deadlines.  True if there was any.  ``noticed``: when
+        that is, if it is later than the deadline."""
         found = False
         while (entry := self.leases.pop(now)) is not None:
-            self.expire(entry[0], entry[2])
+            self.expire(entry[0] if noticed is None else noticed, entry[2])
             found = True
         return found
 
@@ -900,8 +928,9 @@ class Queue:
         if self.profile.lease_closes_channel:
             self._broker.close_channel(now, client, Cause.RECEIPT_EXPIRED)
 
-    def end_timers(self, now: Nanos) -> bool:
-        """Delays that are over, and messages whose ttl or retention is; in order of time.  True if there was any."""
+    def end_timers(self, now: Nanos, noticed: Nanos | None = None) -> bool:
+        """Delays that are over, and messages whose ttl or retention is; in order of time.  True if there was any.
+        ``noticed``: as above."""
         found = False
         while True:
             delay, expiry = self.timers.next(), self.expiries.next()
@@ -911,11 +940,11 @@ class Queue:
             if delay <= expiry:
                 entry = self.timers.pop(now)
                 assert entry is not None
-                self._become_visible(entry[0], entry[2])
+                self._become_visible(entry[0] if noticed is None else noticed, entry[2])
             else:
                 entry = self.expiries.pop(now)
                 assert entry is not None
-                self._expire_message(entry[0], entry[2])
+                self._expire_message(entry[0] if noticed is None else noticed, entry[2])
 
     def _become_visible(self, now: Nanos, message: Message) -> None:
         message.arm = 0

@@ -222,6 +222,12 @@ def _nacked(t: _Teller, row: Row) -> str:
     return f"nacked     {t.who(row):<12} {then}"
 
 
+def _moved_in(t: _Teller, row: Row) -> str:
+    if row.queue == row.other:
+        return f"is BACK in {t.queue(row.queue)}: the restart has lost its ack"
+    return f"moved in   {t.queue(row.queue)}, from {t.queue(row.other)}"
+
+
 _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     Kind.SENT: _sent,
     Kind.LOST_SEND: lambda t, row: "LOST on the way to the queue",
@@ -247,7 +253,7 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     ),
     Kind.STALE: _stale,
     Kind.DEAD_LETTERED: _dead_lettered,
-    Kind.MOVED_IN: lambda t, row: f"moved in   {t.queue(row.queue)}, from {t.queue(row.other)}",
+    Kind.MOVED_IN: _moved_in,
     Kind.MOVED_OUT: lambda t, row: f"moved out  {t.queue(row.queue)}, to {t.queue(row.other)}",
     Kind.DROPPED: _goes("DROPPED"),
     Kind.EXPIRED: _goes("EXPIRED"),

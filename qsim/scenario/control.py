@@ -57,7 +57,8 @@ def timeline(document: Document, scenario: model.Scenario, folder: FilePath) -> 
     for name in sorted(events, key=lambda name: events[name].at):
         event = events[name]
         after, sets = _sets(document, ("timeline", name, "set"), event.set, folder)
-        controls[name] = plan.Control(name, event.at, event.for_, (*sets, *resolver.actions(event)))
+        length = 0 if event.restart is not None and event.for_ is None else event.for_
+        controls[name] = plan.Control(name, event.at, length, (*sets, *resolver.actions(event)))
         document = document if event.for_ is not None else after
     return tuple(controls[name] for name in events)
 

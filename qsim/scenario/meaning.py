@@ -354,6 +354,12 @@ _CLIENT: dict[str, tuple[str, ...]] = {
     "activemq-classic": ("ack_mode", "redelivery", "exclusive", "priority"),
     "azure-service-bus": ("mode", "auto_renew", "session"),
 }
+_SURVIVES: tuple[tuple[str, str], ...] = (
+    ("rabbitmq-quorum", "RMQ-36: always durable"),
+    ("sqs-*", "a service keeps what it has accepted"),
+    ("azure-service-bus", "ASB-1: accepted is stored"),
+)
+"""Profiles whose messages survive a restart, always."""
 _ORDERS: dict[str, tuple[str, ...]] = {
     "ideal": ("fifo", "lifo", "priority"),
     "sqs-standard": ("best-effort",),
@@ -375,12 +381,20 @@ def _profiles(said: Said) -> None:
         _cannot(said, path, queue, profile, _CANNOT_QUEUE)
         _own_keys(said, (*path, "broker"), profile, _BROKER)
         _order(said, path, queue, profile)
+        _durable(said, path, queue, profile)
     for path, consumer in found(said.data, "consumers.*"):
         profile = _profile(said.data, _first(value_at(consumer, ("from",))))
         _cannot(said, path, consumer, profile, _CANNOT_CONSUMER)
         _own_keys(said, (*path, "client"), profile, _CLIENT)
     for path, producer in found(said.data, "producers.*"):
         _cannot(said, path, producer, _profile(said.data, value_at(producer, ("to",))), _CANNOT_PRODUCER)
+
+
+def _durable(said: Said, path: Path, queue: Any, profile: str | None) -> None:
+    durability = value_at(queue, ("durability",))
+    for pattern, why in _SURVIVES:
+        if durability not in (None, "durable") and fnmatchcase(profile or "", pattern):
+            said.say("Q025", f"profile {profile} is always durable", (*path, "durability"), why, of_key=True)
 
 
 def _first(given: Any) -> Any:
@@ -457,7 +471,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     "queues.*.latency": _given,
-    "queues.*.durability": lambda value: value not in (None, "durable"),
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
     "queues.*.broker.own_dlq": _given,
@@ -465,7 +478,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "consumers.*.handler": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "consumers.*.client.channel": _given,
-    "timeline.*.restart": _given,
 }
 
 

@@ -377,7 +377,9 @@ class Latency(Shape):
 
 
 class Fsync(Shape):
-    fsync_every: SomeTime
+    """A restart loses what the queue was sent, handed out and acked since the last multiple of a time."""
+
+    fsync_every: SomeTime = needed("how often what has changed is written to disk")
 
 
 class Reaper(Shape):
@@ -795,7 +797,7 @@ class Event(Shape):
     crash: CrashEvent | None = key("processes die")
     pause: Name | None = key("a producer or consumer does nothing for a while")
     slow: Slow | None = key("a dependency or consumer takes longer")
-    restart: Name | None = key("a broker's queue goes away for a while")
+    restart: Name | None = key("the broker of a queue goes away, and comes back after `for` (at once without)")
     redrive: RedriveEvent | None = key("moves messages back")
     purge: Name | None = key("empties a queue")
     fix_poison: FixPoison | None = key("heals poison: true, or in one queue")

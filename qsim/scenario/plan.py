@@ -142,14 +142,6 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Durability:
-    """What a restart of the broker keeps: all, what was accepted up to the last fsync, or nothing."""
-
-    is_durable: bool = True
-    fsync_every: Nanos | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class QueuePlan:
     """``profile`` carries every setting of the broker's side, dlq and capacity included."""
 
@@ -159,7 +151,6 @@ class QueuePlan:
     imperfections: Imperfections
     reaper: Reaper | None = None
     latency: Latency = Latency()
-    durability: Durability = Durability()
 
 
 # --- topics, and messages that are made of others -----------------------------------------------------------------------

@@ -143,7 +143,14 @@ def profile_of(queue: model.Queue) -> Profile:
     changes = {name: value for name, value in _settings(queue, base).items() if value is not None}
     if "visibility_timeout" in queue.model_fields_set:
         changes["visibility_timeout"] = queue.visibility_timeout
+    if queue.durability is not None:
+        changes |= _durability(queue.durability)
     return replace(base, **changes)
+
+
+def _durability(given: str | model.Fsync) -> dict[str, Any]:
+    every = given.fsync_every if isinstance(given, model.Fsync) else None
+    return {"is_durable": given != "transient", "fsync_every": every}
 
 
 def base_of(queue: model.Queue) -> Profile:
@@ -242,6 +249,7 @@ def _activemq(keys: model.BrokerKeys) -> dict[str, Any]:
         "expire_sweep": _optional(keys.expire_sweep, lambda every: every or FOREVER),
         "ttl_dead_letters": keys.process_expired,
         "is_persistent": keys.persistent,
+        "is_durable": keys.persistent,
     }
 
 
@@ -744,6 +752,7 @@ _ACTIONS: dict[str, Any] = {
     "crash": lambda r, crash: plan.Crash(r.consumer_index[crash.consumer], crash.count),
     "pause": _pause,
     "slow": _slow,
+    "restart": lambda r, queue: plan.Restart(r.queue_index[queue]),
     "redrive": _redrive,
     "purge": lambda r, queue: plan.Purge(r.queue_index[queue]),
     "fix_poison": lambda r, queue: plan.FixPoison(None if queue is True else r.queue_index[queue]),

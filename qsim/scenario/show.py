@@ -90,6 +90,9 @@ class _Filled:
             is_said = key == "retention" and value_at(self.data, (*path, "broker", "ttl")) is not None
             if meaning.can_have(profile.name, key) and not is_said:
                 self.put((*path, key), write(getattr(profile, field)), self.origin(profile, field), *after)
+        written = {"fsync_every": _time(profile.fsync_every)} if profile.fsync_every else None
+        origin = self.origin(profile, "fsync_every" if written else "is_durable")
+        self.put((*path, "durability"), written or ("durable" if profile.is_durable else "transient"), origin, "profile", "broker")
         if profile.numbers_messages:
             self._service_bus(path, profile)
         elif profile.needs_group:

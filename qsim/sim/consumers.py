@@ -23,7 +23,7 @@ from qsim.scenario.plan import Ack, Check, ConsumerPlan, CrashAt, OnError
 from qsim.sim.alarm import Alarm, Inbox, Reminder
 from qsim.sim.dependency import Caller, fails_to_call
 from qsim.sim.emits import Unsent, drop_unsent, emitters, wait_for_room
-from qsim.sim.jms import ports_of_clients
+from qsim.sim.jms import JmsPort, ports_of_clients
 from qsim.sim.luck import Attempt, retry_delay
 from qsim.sim.port import Port
 from qsim.sim.recovery import Recovery
@@ -124,10 +124,12 @@ class Crew:
         for member in self.members:
             member.pause(is_paused)
 
-    def ack_gets_lost(self, port: Port, number: int, turn: int) -> bool:
+    def ack_gets_lost(self, port: Port, delivery: Delivery, turn: int) -> bool:
         """Whether the ack of this start never arrives."""
+        if port.may_go_away and port.is_cut_off(delivery):
+            return True
         lost = port.flaws.lose_ack
-        return bool(lost) and self.world.luck.ack_luck(self.plan, number, turn)[0] < lost
+        return bool(lost) and self.world.luck.ack_luck(self.plan, delivery.message.number, turn)[0] < lost
 
     def has_seen(self, number: int, now: Nanos) -> bool:
         """Whether an effect of this message is on record, and not forgotten yet."""
@@ -273,6 +275,20 @@ class Member:
             self.rise()
         return 1 << 62
 
+    def lose_connection(self, port: Port) -> None:
+        """The broker of a port is gone, and will have back what was not begun."""
+        self.buffer = deque(each for each in self.buffer if each[0] is not port)
+        if isinstance(port, JmsPort):
+            port.disconnect()
+            self.credits.clear()
+        if self.is_leaving:
+            self.leave_if_done()
+
+    def reconnect(self) -> None:
+        """It is there again.  Who had asked or subscribed is in line still, but a session is new."""
+        self._subscribe_anew()
+        self.fetch()
+
     def pause(self, is_paused: bool) -> None:
         """Take no new work; what has begun goes on."""
         self.is_paused = is_paused
@@ -396,7 +412,7 @@ class Member:
         """Its work has not begun yet: the luck is that of the start to come."""
         number = delivery.message.number
         turn = self.crew.turns.get(number, 0) + 1
-        if self.crew.ack_gets_lost(port, number, turn):
+        if self.crew.ack_gets_lost(port, delivery, turn):
             self.write(Kind.LOST_ACK, number, turn, port.queue.index)
         else:
             port.ack_quietly(delivery)
@@ -451,7 +467,7 @@ class Member:
         return next(
             other
             for other in self.crew.ports
-            if other is port or (other.queue.visible and other.first_waiting() is credit)
+            if other is port or (other.queue.visible and not other.is_away and other.first_waiting() is credit)
         )
 
     def resubscribe(self) -> None:
@@ -535,7 +551,7 @@ class AckBatch:
 
     def _call(self, port: Port, acks: list[tuple[Delivery, int]]) -> None:
         member, (first, turn) = self._member, acks[0]
-        is_lost = member.crew.ack_gets_lost(port, first.message.number, turn)
+        is_lost = member.crew.ack_gets_lost(port, first, turn)
         for delivery, turn in acks:
             number = delivery.message.number
             if is_lost:
@@ -574,7 +590,7 @@ class Desk:
     def begin(self) -> None:
         self.is_begun = True
         crew = self.member.crew
-        plan, is_lossy = crew.plan, any(port.flaws.lose_ack for port in crew.ports)
+        plan, is_lossy = crew.plan, any(port.flaws.lose_ack or port.may_go_away for port in crew.ports)
         self._is_plain = not (
             plan.buffers or plan.heartbeat or plan.ack_batch or crew.watch or is_lossy or plan.ack is Ack.ON_RECEIVE
         )
@@ -665,11 +681,16 @@ class Desk:
         elif member.crew.plan.ack is Ack.ON_RECEIVE:
             if not port.flaws.lose_ack:  # else it may come again
                 member.crew.turns.pop(number, None)
-        elif member.crew.ack_gets_lost(port, number, self.turn):
+        elif member.crew.ack_gets_lost(port, delivery, self.turn):
             self.write(Kind.LOST_ACK)
         elif not port.ack(delivery):
             member.crew.turns.pop(number, None)
         self.stop_work()
+
+    def lose_nack(self, plan: ConsumerPlan) -> None:
+        """Nobody hears that the work has failed."""
+        if gives_back(plan):
+            self.write(Kind.LOST_ACK)
 
     def stop_work(self) -> None:
         self.number = None
@@ -698,6 +719,9 @@ class Desk:
         heartbeat = self.member.crew.plan.heartbeat
         port, delivery, since = self._at_work
         assert heartbeat is not None
+        if port.may_go_away and port.is_cut_off(delivery):
+            self._beat_at = now + heartbeat.every  # nobody hears it
+            return self._beat_at
         given_up = heartbeat.give_up_after is not None and now - since >= heartbeat.give_up_after
         if given_up or (answer := port.extend(delivery, heartbeat.extend_to)):
             if given_up or answer is Cause.OUT_OF_RANGE:
@@ -735,6 +759,8 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
                     desk.err()
                     if desk.unsent:
                         yield from wait_for_room(desk)
+                    if port.may_go_away and port.is_cut_off(delivery):
+                        desk.lose_nack(plan)
                     desk.stop_work()
                     give_back(plan, port, delivery, jitter)
                     continue
@@ -763,10 +789,15 @@ def _hold(desk: Desk, port: Port, delivery: Delivery, until: Nanos) -> Alarm:
     return _ring(desk, until)
 
 
+def gives_back(plan: ConsumerPlan) -> bool:
+    """Whether it calls the broker after an error."""
+    return plan.ack is not Ack.ON_RECEIVE and plan.failures.on_error is not OnError.WAIT_FOR_TIMEOUT
+
+
 def give_back(plan: ConsumerPlan, port: Port, delivery: Delivery, jitter: float) -> None:
     """After an error: nack (with the delay of the retry policy), reject, or let the lease run out."""
     failures = plan.failures
-    if plan.ack is Ack.ON_RECEIVE or failures.on_error is OnError.WAIT_FOR_TIMEOUT:
+    if not gives_back(plan) or (port.may_go_away and port.is_cut_off(delivery)):
         return
     retry = plan.retry
     used_up = retry is not None and retry.attempts is not None and delivery.attempt >= retry.attempts

@@ -50,7 +50,10 @@ class Emitter:
             desk.unsent.append(letter)
 
     def again(self, letter: Unsent) -> bool:
-        """Whether the target said something.  What it said is a row, and a refused message is gone."""
+        """Whether the target said something.  What it said is a row, and a refused message is gone; a broker that is
+        away says nothing."""
+        if self.is_queue and self.target.is_away:
+            return False
         return self._send(letter.number, *letter.args) is not Cause.BLOCKED
 
     def lose(self, letter: Unsent, client: int) -> None:

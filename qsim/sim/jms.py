@@ -86,6 +86,13 @@ class JmsPort:
             seat.consumer.stop(self._port.now)
             self._port.after(at_once=False)
 
+    def disconnect(self) -> None:
+        """The broker is gone, and with it every session: what is in the buffers is void."""
+        for seat in self._seats.values():
+            self.queue.cancel(seat.consumer.credit)
+        self._seats.clear()
+        self._out.clear()
+
     # --- taking and settling ----------------------------------------------------------------------------------------
 
     def stored(self, member: Member) -> list[Delivery]:

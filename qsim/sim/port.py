@@ -13,10 +13,12 @@ from typing import Any, Protocol
 from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
+from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
-from qsim.kernel.profile import Dispatch, Grouping, Stale
+from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Stale
 from qsim.kernel.queue import Queue
+from qsim.kernel.restart import Unsynced
 from qsim.scenario.plan import ConsumerPlan, Imperfections
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.luck import Luck
@@ -70,6 +72,14 @@ class Port:
         """Some producer's messages carry a delay or a ttl of their own."""
         self.blocked: deque[tuple[Callable[[], None], int]] = deque()
         """Producers that stand still, and the size of what each wants to send."""
+        self.may_go_away = self.is_away = False
+        """Its broker has restarts before it; cannot be reached now."""
+        self.restarts = 0
+        """How many of them it is away for."""
+        self.unsynced: Unsynced | None = None
+        """Where a restart loses acks."""
+        self.connected_since = 0
+        """Deliveries with smaller receipts came over a connection that is gone."""
         self._heap: list[Any] = env._queue
         self.lease_alarm = Reminder(env, slots.leases + queue.index, self._end_leases)
         self._timers = Reminder(env, slots.timers + queue.index, self._end_timers)
@@ -88,7 +98,7 @@ class Port:
         can dead-letter or let a blocked producer go on, whether anybody watches."""
         profile = self.queue.profile
         self.is_throttled = profile.throttle is not None
-        self.may_refuse = self.is_throttled or profile.in_flight_is_error or bool(self.flaws.empty_receive)
+        self.may_refuse = not self.is_away and bool(self.is_throttled or profile.in_flight_is_error or self.flaws.empty_receive)
         self.may_close = profile.lease_closes_channel or Stale.CLOSES_CHANNEL in profile.stale_ack
         strikes = profile.expires_at_head and (profile.retention is not None or self.has_deadlines)
         may_delay = profile.retention is not None or profile.delay > 0 or self.has_deadlines
@@ -295,7 +305,7 @@ class Port:
 
     def _look_besides(self) -> None:
         """Let blocked producers and who watches have their turn."""
-        if self.blocked:
+        if self.blocked and not self.is_away:
             self._unblock()
         if self.watch is not None:
             self.watch()
@@ -385,15 +395,21 @@ class Port:
         return True
 
     def _end_waits(self, now: Nanos) -> Nanos:
+        if self.is_away:
+            return NEVER
         self._serve()
         return self.queue.waits.next()
 
     def _end_leases(self, now: Nanos) -> Nanos:
+        if self.is_away:
+            return NEVER
         if self.queue.end_leases(now):
             self.after()
         return self.queue.leases.due
 
     def _end_timers(self, now: Nanos) -> Nanos:
+        if self.is_away:
+            return NEVER
         if self.queue.end_timers(now):
             self.after()
         return min(self.queue.timers.due, self.queue.expiries.due)
@@ -415,6 +431,29 @@ class Port:
             return False
         self.queue.empty_receive(self.now, caller.client)
         return True
+
+    # --- away ------------------------------------------------------------------------------------------------------------
+
+    def go_away(self) -> None:
+        """Nobody reaches the queue, nobody is served, and no deadline ends, until it is back.  Whoever asks, waits."""
+        self.is_away, self.may_refuse = True, False
+        self.hand_out = lambda *_: None  # type: ignore[method-assign]
+        self._serve = lambda: None  # type: ignore[method-assign]
+        if self.queue.profile.on_crash is OnCrash.RETURNS:
+            self.connected_since = self.queue.next_number()
+
+    def come_back(self) -> None:
+        self.is_away = False
+        del self.hand_out, self._serve  # type: ignore[method-assign]
+        self.look_at_profile()
+        self._waits.show(self.queue.waits.next())
+        self.after(at_once=False)
+
+    def is_cut_off(self, delivery: Delivery) -> bool:
+        """Whether a call about this delivery reaches nobody.  What was popped needs no call."""
+        if self.queue.profile.on_crash is OnCrash.LOSES:
+            return False
+        return self.is_away or delivery.receipt < self.connected_since
 
     # --- imperfections ----------------------------------------------------------------------------------------------------
 

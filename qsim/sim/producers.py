@@ -117,7 +117,9 @@ class Maker:
         if recorded is not None and (recorded.sizes or recorded.groups or recorded.levels):
             return False
         varies = message.levels or message.groups or message.poison or message.attributes or message.delay or message.eta
-        return not varies and message.dedup_keys is None and message.ttl is None and not (flaws.lose_send or flaws.lose_reply)
+        return not varies and message.dedup_keys is None and message.ttl is None and not (
+            flaws.lose_send or flaws.lose_reply or self.port.may_go_away
+        )
 
     def start(self) -> None:
         if self.loop is not None:
@@ -252,12 +254,18 @@ class Maker:
         self._heed(letter, self.port.send(letter.number, *letter.args))
 
     def _goes_lost(self, letter: Letter) -> bool:
-        lost = self.port.flaws.lose_send
-        if not lost or self.world.luck.send_luck(self.plan, self.i, letter.k, letter.tries)[0] >= lost:
+        if not self._is_lost(letter):
             return False
         self._row(Kind.LOST_SEND, letter)
         self._hear_nothing(letter)
         return True
+
+    def _is_lost(self, call: Letter) -> bool:
+        """Whether the call with this letter (of a batch: its first) does not arrive."""
+        if self.port.is_away:
+            return True
+        lost = self.port.flaws.lose_send
+        return bool(lost) and self.world.luck.send_luck(self.plan, self.i, call.k, call.tries)[0] < lost
 
     def _heed(self, letter: Letter, answer: Cause, call: Letter | None = None) -> None:
         """What the broker said, if the reply to the call (of a batch: of its first letter) arrives."""
@@ -386,6 +394,9 @@ class Maker:
     def _send_held(self) -> None:
         """The first of the held letters: gone, or it waits on."""
         letter, self._waits_for_token = self.held[0], False
+        if self.port.is_away:
+            self._wait_for_room(letter, _BLOCKED)
+            return
         if self.bucket is not None and (letter.is_refused or not letter.has_token) and not self._token_for_held(self.bucket):
             return
         if letter.is_refused:
@@ -460,8 +471,7 @@ class Maker:
             self._heed(letter, answer, letters[0])
 
     def _goes_lost_together(self, letters: list[Letter]) -> bool:
-        lost, first = self.port.flaws.lose_send, letters[0]
-        if not lost or self.world.luck.send_luck(self.plan, self.i, first.k, first.tries)[0] >= lost:
+        if not self._is_lost(letters[0]):
             return False
         for letter in letters:
             self._row(Kind.LOST_SEND, letter)

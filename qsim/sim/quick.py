@@ -14,7 +14,7 @@ from qsim.kernel.journal import ALIKE, ROW, Kind, ending
 from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.profile import Stale
 from qsim.scenario.origins import origins
-from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Set, Slow
+from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Restart, Set, Slow
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import PROCESS_BITS, give_back
 from qsim.sim.luck import Attempt
@@ -104,6 +104,8 @@ def _has_etas(plan: Plan) -> bool:
 def _is_in_timeline(plan: Plan, consumer: ConsumerPlan) -> bool:
     for action in _actions(plan):
         if isinstance(action, Crash | Pause | Slow) and action.consumer == consumer.index:
+            return True
+        if isinstance(action, Restart) and action.queue in consumer.sources:
             return True
         if isinstance(action, Set) and action.index == consumer.index and _touches(action):
             return True

@@ -45,7 +45,7 @@ class Reaper:
     def _come(self, now: Nanos) -> Nanos:
         if now >= self._due:
             self._due += self._rule.every
-            if reap(self._port.queue, now, self._rule.older_than):
+            if not self._port.is_away and reap(self._port.queue, now, self._rule.older_than):
                 self._port.after()
         return self._due
 
@@ -66,6 +66,7 @@ class Recovery:
     def __init__(self, member: Member, rule: plan.Recovery) -> None:
         self._member = member
         self._rule = rule
+        self._ports = [port for port in member.crew.ports if port.queue.profile.is_log]
         self._life = 0
         self._history: dict[Port, int] = {}
         self._claim_at = rule.every
@@ -78,8 +79,10 @@ class Recovery:
         member = self._member
         if member.life != self._life:
             self._life = member.life
-            self._history = dict.fromkeys(member.crew.ports, 0)
+            self._history = dict.fromkeys(self._ports, 0)
         for port in list(self._history):
+            if port.is_away:
+                continue
             if found := self._read_history(port):
                 return port, found
         return self._claim() if member.world.now >= self._claim_at else None
@@ -98,7 +101,9 @@ class Recovery:
     def _claim(self) -> tuple[Port, list[Delivery]] | None:
         """From one queue a time, the first that has something; when nothing is left, not before its time."""
         now = self._member.world.now
-        for port in self._member.crew.ports:
+        for port in self._ports:
+            if port.is_away:
+                continue
             log = self._member.world.log_of(port.queue)
             claimed = log.auto_claim(now, port.queue, self._member.client, self._rule.min_idle, 0, self._batch)
             if claimed.lost:

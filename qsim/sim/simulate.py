@@ -19,6 +19,7 @@ from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal, Kind
+from qsim.kernel.restart import Unsynced
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
@@ -30,12 +31,13 @@ from qsim.sim.live import follow
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
 from qsim.sim.originals import Originals
-from qsim.sim.port import ports_of
+from qsim.sim.port import Port, ports_of
 from qsim.sim.producers import Maker, OutOfBudget
 from qsim.sim.quick import QuickMember, is_untouched
 from qsim.sim.recording import Recording
 from qsim.sim.recovery import appoint_reapers
 from qsim.sim.replies import Collector
+from qsim.sim.restarts import restarted
 from qsim.sim.slots import slots_of
 from qsim.sim.slow_down import LAST_MINUTE, Brake
 from qsim.sim.timeline import Cast, control
@@ -194,13 +196,23 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     for consumer in plan.consumers:
         for source in consumer.sources if len(consumer.sources) > 1 else ():
             ports[source].is_one_of_several = True
-    is_safe = all(is_untouched(plan, consumer) for consumer in plan.consumers) and not _purges(plan)
+    for queue in restarted(plan):
+        _expect_restart(ports[queue])
+    is_safe = all(is_untouched(plan, consumer) for consumer in plan.consumers) and not _purges(plan) and not restarted(plan)
     for port in ports:
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
     world = World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
     world.dependencies += [Dependency(world, dependency) for dependency in plan.dependencies]
     return world
+
+
+def _expect_restart(port: Port) -> None:
+    """From the start on: what is lost then is noted down now."""
+    port.may_go_away = True
+    profile = port.queue.profile
+    if profile.is_durable and profile.fsync_every is not None:
+        port.unsynced = Unsynced(port.queue, profile.fsync_every)
 
 
 def _purges(plan: Plan) -> bool:

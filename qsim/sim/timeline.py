@@ -13,7 +13,8 @@ from typing import Any
 from simpy.events import Event
 
 from qsim.kernel.journal import NOBODY, Kind
-from qsim.scenario.plan import Control, Crash, FixPoison, Pause, Purge, Redrive, Set, Slow
+from qsim.scenario.plan import Control, Crash, FixPoison, Pause, Purge, Redrive, Restart, Set, Slow
+from qsim.sim import restarts
 from qsim.sim.alarm import Alarm
 from qsim.sim.consumers import Crew
 from qsim.sim.port import find_peers
@@ -101,6 +102,10 @@ def _purge(cast: Cast, action: Purge, begins: bool) -> None:
         port.after(at_once=False)
 
 
+def _restart(cast: Cast, action: Restart, begins: bool) -> None:
+    (restarts.go_away if begins else restarts.come_back)(cast.world, cast.crews, action.queue)
+
+
 def _fix_poison(cast: Cast, action: FixPoison, begins: bool) -> None:
     """It heals what has been sent; later messages may be poison again."""
     world = cast.world
@@ -147,6 +152,7 @@ DO: dict[type[Any], Callable[[Cast, Any, bool], None]] = {
     Purge: _purge,
     Slow: _slow,
     FixPoison: _fix_poison,
+    Restart: _restart,
     Redrive: lambda cast, action, begins: None,
 }
 SET: dict[str, Callable[[Cast, int, Any], None]] = {
