@@ -65,3 +65,8 @@ SQS_FIFO = profile(
     stale_ack=((Stale.ERROR, Stale.ERROR), "SQS-19: a delete after the expiry fails"),
     throttle=(Throttle(300, 300, 300), "SQS-35: 300 calls/s for each of send, receive, delete"),
 )
+
+HIGH_THROUGHPUT = Throttle(70_000, 70_000, 70_000, send_per_group=300)
+"""SQS-7, SQS-35: throughput_limit: per-message-group.  300 calls/s are then a partition's, and a group is in one partition;
+SQS makes as many partitions as it needs, taken here for one a group, up to the quota of the largest regions (inferred).
+A group that is in flight is not received from, so that receives and deletes have the quota only."""

@@ -294,7 +294,7 @@ def _size(p: Profile) -> str:
 def _throughput(p: Profile) -> str:
     if p.throttle is None:
         return "no limit"
-    calls = ", ".join(f"{most} {kind}s" for kind, most in asdict(p.throttle).items())
+    calls = ", ".join(f"{most} {kind}s" for kind, most in asdict(p.throttle).items() if most is not None)
     return f"{calls} a second"
 
 

@@ -120,6 +120,8 @@ class Throttle:
     send: int | None = None
     receive: int | None = None
     delete: int | None = None
+    send_per_group: int | None = None
+    """Send calls a second with messages of one group, beside those of the whole queue (SQS-35)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class Queue:
         self._seen_ids: dict[Hashable, Nanos] = {}
         self._seen_order: deque[tuple[Nanos, Hashable]] = deque()
         self.sends = self.receives = self.deletes = Bucket(None)
+        self.sends_of_group: dict[Hashable, Bucket] = {}
         self._limits: Throttle | None = None
         self.is_safe = False
         """The driver's promise that no client dies and nobody purges: who holds what need not be remembered."""
@@ -144,6 +145,7 @@ class Queue:
         if limits != self._limits:
             each = (limits.send, limits.receive, limits.delete) if limits is not None else (None, None, None)
             self.sends, self.receives, self.deletes = map(Bucket, each)
+            self.sends_of_group = {}
             self._limits = limits
         self.profile = profile
         self.groups = self.ready if isinstance(self.ready, Groups) else None
@@ -205,7 +207,7 @@ class Queue:
         attributes: Mapping[str, str] | None = None,
         payload: Any = None,
     ) -> Cause:
-        if cause := self._refusal(now, group, delay, size, self.sends.take(now)):
+        if cause := self._refusal(now, group, delay, size, self.sends.take(now) or self._take_of_group(now, group)):
             return self._refuse(now, number, cause)
         if self.profile.schedules and delay and ttl is not None and not self._numbers:
             ttl += delay  # AMQ-2: it is sent when it is due
@@ -225,7 +227,24 @@ class Queue:
             cause = Cause.TOO_MANY
         elif profile.max_batch_size is not None and sum(e.get("size", 0) for e in entries) > profile.max_batch_size:
             cause = Cause.TOO_LONG
-        return [self._send_entry(now, entry, cause, len(entries)) for entry in entries]
+        groups = dict.fromkeys(entry.get("group") for entry in entries) if not cause else {}
+        causes = {group: self._take_of_group(now, group) for group in groups}  # one call, whatever it has of a group
+        return [self._send_entry(now, e, cause or causes[e.get("group")], len(entries)) for e in entries]
+
+    def next_send(self, now: Nanos, group: Hashable) -> Nanos:
+        """The first moment from now at which a send of this group is not throttled."""
+        at = self.sends.next_token(now)
+        bucket = self.sends_of_group.get(group)
+        return at if bucket is None else max(at, bucket.next_token(now))
+
+    def _take_of_group(self, now: Nanos, group: Hashable) -> Cause:
+        """SQS-35: where the limit is that of a partition, and a partition has whole groups."""
+        most = self._limits.send_per_group if self._limits is not None else None
+        if most is None:
+            return _NONE
+        if group not in self.sends_of_group:
+            self.sends_of_group[group] = Bucket(most)
+        return self.sends_of_group[group].take(now)
 
     def _send_entry(self, now: Nanos, entry: dict[str, Any], cause: Cause, together: int) -> Cause:
         cause = self._refusal(now, entry.get("group"), entry.get("delay"), entry.get("size", 0), cause)
@@ -1281,7 +1300,8 @@ class Queue:
             for key, since in self._seen_ids.items()
             if window is None or since + window > now
         )
-        used = tuple(bucket.used(now) for bucket in (self.sends, self.receives, self.deletes))
+        used: tuple[Hashable, ...] = tuple(bucket.used(now) for bucket in (self.sends, self.receives, self.deletes))
+        used += tuple((group, left) for group, each in self.sends_of_group.items() if (left := each.used(now)))
         if isinstance(self.ready, session_lock.BySession):
             return ids, used, session_lock.fingerprint(self, now)
         return ids, used

@@ -472,7 +472,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     "queues.*.latency": _given,
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
-    "queues.*.broker.throughput_limit": lambda value: value == "per-message-group",
     "queues.*.broker.own_dlq": _given,
     "producers.*.message.key": _given,
     "consumers.*.handler": _given,

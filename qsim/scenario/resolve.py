@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from qsim.brokers import AZURE_SERVICE_BUS, PROFILES, VERSIONS
 from qsim.brokers.activemq import REDELIVERY
 from qsim.brokers.servicebus import DETECTION_WINDOW, dead_letter_queue_of
+from qsim.brokers.sqs import HIGH_THROUGHPUT
 from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.deadlines import FOREVER
 from qsim.kernel.filters import Rule, Sql
@@ -170,7 +171,7 @@ def _settings(queue: model.Queue, base: Profile) -> dict[str, Any]:
         "capacity": _optional(queue.capacity, partial(_capacity, base=base)),
         "max_in_flight": queue.max_in_flight,
         "stale_ack": _optional(queue.stale_ack, _stale),
-        **_fifo(queue.fifo or model.Fifo(), base),
+        **_fifo(queue.fifo or model.Fifo(), base, is_high_throughput(queue)),
         **_sqs(queue.broker or model.BrokerKeys()),
         **_redis(queue.broker or model.BrokerKeys()),
         **_activemq(queue.broker or model.BrokerKeys()),
@@ -199,16 +200,22 @@ def _stale(words: str | list[str]) -> tuple[Stale, Stale]:
     return word(Stale, first), word(Stale, last)
 
 
-def _fifo(fifo: model.Fifo, base: Profile) -> dict[str, Any]:
-    throttle = base.throttle or Throttle()
+def _fifo(fifo: model.Fifo, base: Profile, is_per_group: bool) -> dict[str, Any]:
+    throttle = HIGH_THROUGHPUT if is_per_group else base.throttle or Throttle()
     send, receive = (None if limit is None else int(limit) for limit in (fifo.send_limit, fifo.receive_limit))
     if send is not None or receive is not None:
-        throttle = Throttle(
-            throttle.send if send is None else send,
-            throttle.receive if receive is None else receive,
-            throttle.delete if receive is None else receive,
+        throttle = replace(
+            throttle,
+            send=throttle.send if send is None else send,
+            receive=throttle.receive if receive is None else receive,
+            delete=throttle.delete if receive is None else receive,
         )
     return {"dedup_window": fifo.dedup_window, "throttle": throttle if throttle != Throttle() else None}
+
+
+def is_high_throughput(queue: model.Queue) -> bool:
+    """SQS-7: the limits are those of a message group."""
+    return queue.broker is not None and queue.broker.throughput_limit == "per-message-group"
 
 
 def _sqs(keys: model.BrokerKeys) -> dict[str, Any]:

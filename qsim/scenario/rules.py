@@ -23,6 +23,7 @@ from qsim.scenario.resolve import (
     client,
     drain,
     groups_of,
+    is_high_throughput,
     is_reference,
     profile_of,
     profiles_of,
@@ -250,6 +251,9 @@ def _queue(context: Context, path: Path, queue: model.Queue) -> None:
         context.say("Q016", "capacity needs messages: or bytes:", (*path, "capacity"), of_key=True)
     if queue.dlq:
         _dlq(context, path, name, queue.dlq)
+    if is_high_throughput(queue) and queue.broker and queue.broker.dedup_scope != "message-group":
+        text = "throughput_limit: per-message-group needs dedup_scope: message-group (SQS-7)"
+        context.say("Q031", text, (*path, "broker", "throughput_limit"), "add dedup_scope: message-group")
     if profile_of(queue).client_redelivers:
         _activemq(context, path, queue)
     if profile_of(queue).numbers_messages:

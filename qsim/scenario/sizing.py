@@ -185,6 +185,20 @@ class Case:
         arrivals = messages * self.deliveries
         return Pool(arrivals, self.service, self.servers, scv, self.service_scv, self.consumer.concurrency)
 
+    @cached_property
+    def narrowest(self) -> DependencyPlan | None:
+        """The dependency that lets the fewest through, where that is fewer than its own slots can do."""
+        limits = [self.plan.dependencies[index] for index in self.consumer.uses]
+        first = min(limits, key=lets_through, default=None)
+        most = self.servers / self.service if self.service else inf
+        return first if first is not None and lets_through(first) < most else None
+
+    @property
+    def capacity(self) -> float:
+        """Messages a second, by its slots or by what they call."""
+        slots = self.servers / self.service / self.deliveries
+        return slots if self.narrowest is None else lets_through(self.narrowest) / self.deliveries
+
     @property
     def wait_target(self) -> float:
         return self.service / 2 if self.target.wait is None else self.target.wait
@@ -204,6 +218,12 @@ class Case:
         if not self.processes:
             return "it has no process"
         return None if self.service else "its work takes no time: any number of consumers keeps up"
+
+
+def lets_through(dependency: DependencyPlan) -> float:
+    """k/s: calls a second."""
+    service = times.mean(dependency.service) / SECOND
+    return inf if dependency.capacity is None or not service else dependency.capacity / service
 
 
 def _share_of_queue(plan: Plan, consumer: ConsumerPlan, queue: int) -> float:
@@ -298,6 +318,7 @@ def _capacity(case: Case) -> Iterator[Finding]:
     pool = case.pool(case.messages)
     used = f": {format_share(pool.load / pool.servers)} of it is used" if pool.keeps_up else ""
     used += f"; {case.groups} groups, one message of each at a time" if case.servers < case.slots else ""
+    used += f"; {case.narrowest.name} lets {format_rate(case.capacity)} through" if case.narrowest else ""
     yield Finding(
         "capacity", f"{format_rate(pool.capacity / case.deliveries)}{used}",
         "c·μ = c/S" if case.deliveries == 1 else "c/(r·S)", f"{case.servers:,} / {_s(case.service * case.deliveries)}",
@@ -307,12 +328,12 @@ def _capacity(case: Case) -> Iterator[Finding]:
 
 def _stable(case: Case) -> Iterator[Finding]:
     pool = case.pool(case.messages)
-    if not pool.keeps_up:
-        grows = pool.arrivals / case.deliveries - pool.capacity / case.deliveries
+    if not pool.keeps_up or case.messages > case.capacity * (1 + 1e-9):
+        grows = case.messages - case.capacity
         says = f"no: the backlog grows {format_rate(grows)}" if grows > 0 else "no: at 100 % with luck in it the backlog grows"
         yield Finding("stable", says, "λ - c·μ", _minus(case), UTILIZATION, 0.0, "")
-    elif case.peak > case.messages * 1.001 and not case.pool(case.peak).keeps_up:
-        says = f"on average; at the peak the backlog grows {format_rate(case.peak - pool.capacity / case.deliveries)}"
+    elif case.peak > case.messages * 1.001 and (not case.pool(case.peak).keeps_up or case.peak > case.capacity):
+        says = f"on average; at the peak the backlog grows {format_rate(case.peak - case.capacity)}"
         yield Finding("stable", says, "λ_peak - c·μ", _minus(case, case.peak), UTILIZATION, 1.0, "")
     else:
         less = "<=" if pool.is_even else "<"
@@ -321,7 +342,7 @@ def _stable(case: Case) -> Iterator[Finding]:
 
 def _minus(case: Case, messages: float | None = None) -> str:
     given = case.messages if messages is None else messages
-    return f"{format_rate(given)} - {format_rate(case.pool(given).capacity / case.deliveries)}"
+    return f"{format_rate(given)} - {format_rate(case.capacity)}"
 
 
 def _enough(case: Case) -> Iterator[Finding]:
@@ -552,7 +573,7 @@ def _drain(case: Case) -> Iterator[Finding]:
     """What a stop of the consumers leaves behind, and how long it lasts."""
     length, named = _outage(case)
     backlog = case.messages * length / SECOND
-    spare = case.pool(case.messages).capacity / case.deliveries
+    spare = case.capacity
     lasts = capacity.drain_time(backlog, spare, case.messages)
     says = f"after {named} {_count(backlog)} messages wait"
     says += f", and are worked off in {_s(lasts)}" if isfinite(lasts) else ", and are never worked off: nothing is to spare"
@@ -590,7 +611,7 @@ def _kept(case: Case) -> Iterator[Finding]:
     if kept is None:
         return
     length, _ = _outage(case)
-    spare = case.pool(case.messages).capacity / case.deliveries
+    spare = case.capacity
     lasts = capacity.drain_time(case.messages * length / SECOND, spare, case.messages)
     # Whoever came at the beginning of the stop is served first; who came at its end waits for all before him.
     longest = max(length / SECOND, case.messages * length / SECOND / spare)

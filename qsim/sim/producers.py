@@ -380,7 +380,7 @@ class Maker:
 
     def _wait_for_room(self, letter: Letter, answer: Cause) -> None:
         if answer is Cause.THROTTLED:
-            self._room_at = self.port.queue.sends.next_token(self.world.now)
+            self._room_at = self.port.queue.next_send(self.world.now, letter.args[1])
             self._again_alarm.show(self._room_at)
         else:
             self._room_at = NEVER

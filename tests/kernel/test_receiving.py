@@ -272,6 +272,17 @@ def test_at_the_limit_in_flight_a_standard_receive_is_an_error():
     assert numbers(broker.receive(3, "q", "c")) == [2]
 
 
+def test_the_limit_is_120_000():
+    for profile, refused in ((SQS_STANDARD, Cause.OVER_LIMIT), (SQS_FIFO, Cause.NONE)):
+        broker = Broker({"q": replace(profile, throttle=None)})  # SQS limits
+        for n in range(120_001):
+            broker.send(0, "q", group=n)
+        held = sum(len(broker.receive(1, "q", "c", limit=10)) for _ in range(12_000))
+        one_more = broker.receive(1, "q", "c")
+        assert (held, one_more, one_more.refused) == (120_000, (), refused)
+        assert (broker.queues["q"].in_flight, broker.queues["q"].visible) == (120_000, 1)
+
+
 def test_at_the_limit_in_flight_a_fifo_receive_is_silently_empty():
     broker = fifo("ABC", max_in_flight=2)  # SQS limits
     assert numbers(broker.receive(0, "q", "c", limit=10)) == [0, 1]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from qsim.brokers import IDEAL, SQS_FIFO, SQS_STANDARD
+from qsim.brokers.sqs import HIGH_THROUGHPUT
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import Cause, Kind
 from qsim.kernel.profile import Throttle
@@ -193,6 +194,40 @@ def test_another_setting_of_the_queue_gives_no_token_back():
     broker.send(0, "q", group="A")
     queue.configure(replace(queue.profile, visibility_timeout=60 * SECOND))
     assert broker.send(0, "q", group="A") is Cause.THROTTLED
+
+
+def test_in_high_throughput_mode_the_300_a_second_are_a_groups():
+    broker = fifo(throttle=HIGH_THROUGHPUT)  # SQS-35
+    assert {broker.send(0, "q", group="A") for _ in range(300)} == {Cause.NONE}
+    assert broker.send(0, "q", group="A") is Cause.THROTTLED
+    assert {broker.send(0, "q", group=n) for n in range(1000)} == {Cause.NONE}
+    queue, early = broker.queues["q"], SECOND // 300
+    assert queue.next_send(0, 7) == 0 and queue.next_send(0, "never seen") == 0
+    [number] = {queue.next_send(0, group) for group in queue.sends_of_group if queue.next_send(0, group)}
+    assert number == early + 1
+    assert broker.send(early, "q", group="A") is Cause.THROTTLED
+    assert broker.send(early + 1, "q", group="A") is Cause.NONE
+
+
+def test_a_batch_is_one_call_for_each_of_its_groups():
+    broker = fifo(throttle=Throttle(send=10, send_per_group=1))  # SQS-35; entries are answered apart, SQS-4
+    first = broker.send_batch(0, "q", [{"group": "A"}, {"group": "A"}, {"group": "B"}])
+    assert first == [Cause.NONE] * 3
+    again = broker.send_batch(0, "q", [{"group": "A"}, {"group": "C"}, {"group": "B"}])
+    assert again == [Cause.THROTTLED, Cause.NONE, Cause.THROTTLED]
+
+
+def test_the_whole_queue_has_a_limit_beside():
+    broker = fifo(throttle=Throttle(send=2, send_per_group=300))
+    assert [broker.send(0, "q", group=n) for n in range(3)] == [Cause.NONE, Cause.NONE, Cause.THROTTLED]
+
+
+def test_what_a_group_has_used_is_part_of_the_fingerprint():
+    one, other = (fifo(throttle=Throttle(send_per_group=300)) for _ in "ab")
+    assert one.queues["q"].memory(0) == other.queues["q"].memory(0)
+    one.send(0, "q", group="A")
+    other.send(0, "q", group="B")
+    assert one.queues["q"].memory(0) != other.queues["q"].memory(0)
 
 
 @pytest.mark.parametrize("profile", [SQS_STANDARD, IDEAL])

@@ -1,6 +1,7 @@
 """What is advised: for scenarios whose numbers are known, and where there is nothing to say, why."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -124,6 +125,10 @@ def test_a_dependency_is_the_bottleneck():
     assert told["capacity"].value == pytest.approx(213.4, abs=0.2)
     assert told["bottleneck"].value == 51
     assert found(given)["offered load"].value == pytest.approx(50 * 0.2374, abs=0.01)
+    assert "payments lets 213.4/s through" in found(given)["capacity"].says
+    busy = replace(given, producers=(replace(given.producers[0], rate=Fraction(240)),))
+    assert found(busy)["stable"].says == "no: the backlog grows 26.65/s"  # 60 could: 252/s
+    assert found(given, Target(outage=10 * MINUTE))["drain"].value == pytest.approx(30_000 / (213.35 - 50), rel=1e-3)
 
 
 def test_a_backlog_per_consumer_is_an_acceptable_wait():

@@ -242,3 +242,17 @@ def test_max_messages_are_sent_exactly():
 def test_fractions_of_a_rate_are_exact():
     rows = story("rate: 7/m, arrivals: regular, limit: 8")
     assert [row.time for row in rows.of("SENT")] == [round(Fraction(60 * SECOND, 7) * k) for k in range(8)]
+
+
+def test_in_high_throughput_mode_a_blocked_producer_waits_for_its_groups_token():
+    """SQS-35: one group, 300 calls at once and one every 300th of a second, though the queue could take 70,000."""
+    rows = story(
+        "rate: 1000/s, arrivals: regular, on_reject: block, message: {group: {keys: 1}}",
+        "profile: sqs-fifo, broker: {dedup_scope: message-group, throughput_limit: per-message-group}",
+        seconds=2,
+    )
+    accepted = [row.time for row in rows.of("ACCEPTED")]
+    # a second's worth, and what comes in meanwhile: before the first refusal 300 + 300 t = 1000 t
+    assert len(accepted) == pytest.approx(300 + 2 * 300, abs=1)
+    later = accepted[-100:]
+    assert {round((b - a) * 300 / SECOND, 3) for a, b in zip(later, later[1:], strict=False)} == {1.0}
