@@ -1,6 +1,7 @@
 """Who sends what and when, and what becomes of a send that is refused or not heard of (SCENARIO.md, producers)."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -255,4 +256,4 @@ def test_in_high_throughput_mode_a_blocked_producer_waits_for_its_groups_token()
     # a second's worth, and what comes in meanwhile: before the first refusal 300 + 300 t = 1000 t
     assert len(accepted) == pytest.approx(300 + 2 * 300, abs=1)
     later = accepted[-100:]
-    assert {round((b - a) * 300 / SECOND, 3) for a, b in zip(later, later[1:], strict=False)} == {1.0}
+    assert {round((b - a) * 300 / SECOND, 3) for a, b in pairwise(later)} == {1.0}
