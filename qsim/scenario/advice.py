@@ -215,10 +215,11 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     if _changes(scenario, queue, readers[0][0]):
         return
     consumer = readers[0][1]
-    service = _time(consumer.service, folder)
-    if service is None or not 0 < (mean := times.mean(service) / SECOND) < float("inf"):
+    work = [_time(each, folder) for each in (consumer.service, *_called(scenario, consumer))]
+    mean = sum(float("inf") if each is None else times.mean(each) for each in work) / SECOND
+    if not 0 < mean < float("inf"):
         return
-    is_even = _even(scenario, queue) and isinstance(service, plan.Constant)
+    is_even = _even(scenario, queue) and all(isinstance(each, plan.Constant) for each in work)
     count = _most(consumer)
     # Erlang's M/M/c unless nothing is random: of work that varies less or more ``qsim advise`` tells.
     each = 0.0 if is_even else 1.0
@@ -228,6 +229,12 @@ def _stable(said: Said, scenario: model.Scenario, queue: str, folder: FilePath) 
     finish = "finishes" if count == 1 else "finish"
     text = f"{queue} is not stable: {format_rate(arriving)} arrive, {_consumers(count)} {finish}"
     said.say("A100", f"{text} {format_rate(pool.capacity)}", ("queues", queue), _enough(pool), of_key=True)
+
+
+def _called(scenario: model.Scenario, consumer: model.Consumer) -> list[int | model.TimeMap]:
+    """The service times of the dependencies that it calls, one after the other."""
+    known = scenario.dependencies or {}
+    return [known[name].service for name in resolve.uses(consumer) if name in known]
 
 
 def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:

@@ -9,7 +9,7 @@ from qsim.brokers import SQS_STANDARD
 from qsim.kernel.journal import Kind
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.load import read
-from qsim.scenario.plan import Cost
+from qsim.scenario.plan import Cost, Recorded
 from qsim.sim.simulate import simulate
 from tests.stories import Story, producer, queue
 
@@ -138,3 +138,17 @@ def test_a_batch_that_is_refused_is_one_call():
     numbers = run(full.split("consumers:")[0] + "cost: {request: 0.01}\n")
     assert (numbers.value("jobs.accepted total"), numbers.value("jobs.rejected total")) == (5, 595)
     assert numbers.value("jobs.requests total") == 60
+
+
+def test_recorded_sizes_are_what_is_paid_for():
+    shop = sqs(1)
+    sizes = Recorded((0, 1), sizes=(65_536, 200_000))
+    shop["producers"] = [replace(shop["producers"][0], recorded=sizes)]
+    tell = Story(**shop).send(0, "a").send(1, "b")
+    assert value(tell, "orders.requests at 0s", "orders.requests") == [1, 1 + 4]
+
+
+def test_a_run_that_was_cut_before_has_no_data():
+    """What is asked of a time that was not reached is not what was there at the cut."""
+    tell = Story(ended=5).send(0, "a")
+    assert value(tell, "orders.visible at 5s", "orders.visible at 6s", "orders.accepted from 6s") == [1, None, None]

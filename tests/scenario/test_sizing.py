@@ -175,3 +175,11 @@ def test_two_consumers_of_one_queue_share_it():
 def test_what_gets_nothing_says_so():
     text = TEXT.replace("  jobs: {profile: sqs-standard}", "  jobs: {}\n  idle: {}").replace("from: jobs", "from: idle")
     assert "nothing that the file tells of" in sections(plan(text))[0].notes[0]
+
+
+def test_the_warning_counts_what_the_consumer_calls():
+    """8 consumers of 100 ms finish 80/s; with a call of 100 ms they finish 40/s, and 50/s arrive."""
+    calling = TEXT + "dependencies: {payments: {capacity: 100, service: 100ms}}\n"
+    [said] = [p for p in read(text=calling.replace("count: 8", "count: 8, uses: payments")).problems if p.code == "A100"]
+    assert said.message == "jobs is not stable: 50/s arrive, 8 consumers finish 40/s"
+    assert not [p for p in read(text=calling).problems if p.code == "A100"]
