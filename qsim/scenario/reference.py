@@ -259,17 +259,23 @@ def needs_later(reference: Reference, names: Names | None = None) -> bool:
 
 WATCHED = {
     "queue": (
-        *("visible", "in_flight", "delayed", "deferred", "depth", "oldest_age", "wait", "latency", "origin_latency"),
+        *("visible", "in_flight", "delayed", "deferred", "depth", "oldest_age"),
+        *("wait", "second_receive", "latency", "origin_latency"),
         *("accepted", "received", "acked", "nacked", "lease_expired", "redelivered", "dead_lettered", "moved_in"),
         *("moved_out", "expired", "rejected", "dropped", "purged", "vanished", "duplicates_suppressed", "empty_receives"),
     ),
     "producer": (
         *("rate", "goodput", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way", "reply_time"),
     ),
-    "consumer": ("count", "busy", "utilization", "throughput", "effects", "stale_acks", "interrupted"),
+    "consumer": (
+        *("count", "busy", "utilization", "idle_while_work_waits", "throughput"),
+        *("effects", "duplicates", "stale_acks", "interrupted"),
+    ),
     "dependency": ("busy", "waiting", "utilization", "calls", "timeouts", "refused", "time"),
 }
-"""What an alert can follow while a run goes on: these, without a label, and a series without a statistic."""
+"""What an alert, an autoscaler or a producer that slows down can follow while a run goes on: these, without a label,
+and a series without a statistic.  Not what only the end of a run tells (receives, lost, effects_per_message), nor what is
+a sum over messages (calls, cost) or over time (consumer_hours)."""
 
 
 def can_be_watched(reference: Reference, names: Names) -> bool:

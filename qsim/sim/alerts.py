@@ -104,8 +104,13 @@ def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
             turn.at(world.now)
 
     alert.look = look
-    _tell(world, crews, when.object, changed)
+    for name in (when.object, *(_queues_of(crews, when.object) if when.metric == "idle_while_work_waits" else ())):
+        _tell(world, crews, name, changed)
     changed()
+
+
+def _queues_of(crews: list[Crew], consumer: str) -> list[str]:
+    return [port.queue.name for crew in crews if crew.plan.name == consumer for port in crew.ports]
 
 
 def _foresee(world: World, alert: Alert) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, isnan
 from typing import Any
 
 from simpy.events import Event
@@ -132,7 +132,7 @@ def appoint_autoscalers(world: World, crews: list[Crew], chunks: list[bytes]) ->
 
 def _sum(reads: list[Callable[[], float | None]]) -> Callable[[], float | None]:
     def read() -> float | None:
-        values = [value for read in reads if (value := read()) is not None]
+        values = [value for read in reads if (value := read()) is not None and not isnan(value)]
         return sum(values) if values else None
 
     return read

@@ -12,6 +12,7 @@ from math import nan
 from typing import Any
 
 from qsim.kernel.journal import ROW, Cause, Journal, Kind
+from qsim.scenario.origins import NUMBER, origins
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import COUNTER, PER_MESSAGE, PERCENTILES, RATE, SERIES, Reference, dimension, type_of
 from qsim.sim.consumers import PROCESS_BITS, Crew
@@ -28,7 +29,6 @@ COUNTED: dict[str, Callable[[Row], bool]] = {
     "acked": lambda row: row[5] == Kind.ACKED,
     "nacked": lambda row: row[5] == Kind.NACKED,
     "lease_expired": lambda row: row[5] == Kind.LEASE_ENDED,
-    "redelivered": lambda row: row[5] == Kind.RECEIVED and row[3] > 1,
     "dead_lettered": lambda row: row[5] == Kind.DEAD_LETTERED,
     "moved_in": lambda row: row[5] == Kind.MOVED_IN,
     "moved_out": lambda row: row[5] == Kind.MOVED_OUT,
@@ -47,9 +47,13 @@ COUNTED: dict[str, Callable[[Row], bool]] = {
     "lost_on_the_way": lambda row: row[5] == Kind.LOST_SEND,
     "effects": lambda row: row[5] == Kind.EFFECT,
     "throughput": lambda row: row[5] in (Kind.EFFECT, Kind.SKIPPED),
-    "stale_acks": lambda row: row[5] == Kind.STALE,
+    "stale_acks": lambda row: row[5] == Kind.STALE and row[7] == STALE_ACK,
     "interrupted": lambda row: row[5] == Kind.INTERRUPTED,
 }
+AGAIN: dict[str, Kind] = {"redelivered": Kind.RECEIVED, "duplicates": Kind.EFFECT}
+"""Counters of the rows after the first of a message."""
+STALE_ACK = 1
+"""``other`` of a STALE row: it was an ack."""
 OF_CALLS: dict[str, Callable[[Row], bool]] = {
     "calls": lambda row: row[5] == Kind.CALLED,
     "timeouts": lambda row: row[5] == Kind.CALL_TIMED_OUT,
@@ -78,10 +82,23 @@ def reader(world: World, crews: list[Crew], reference: Reference) -> Callable[[]
     for dependency in world.dependencies:
         if dependency.plan.name == reference.object:
             return _of_dependency(dependency, metric)
-    crew = next(crew for crew in crews if crew.plan.name == reference.object)
-    if metric == "count":
-        return crew.alive
-    return crew.busy if metric == "busy" else lambda: crew.busy() / max(1, crew.alive() * crew.plan.concurrency)
+    return _of_consumer(next(crew for crew in crews if crew.plan.name == reference.object), metric)
+
+
+def _of_consumer(crew: Crew, metric: str) -> Callable[[], float]:
+    """A share of live slots is nan where there are none: no alert fires on it."""
+    if metric in ("count", "busy"):
+        return crew.alive if metric == "count" else crew.busy
+    queues = [port.queue for port in crew.ports]
+
+    def utilization() -> float:
+        return crew.busy() / (crew.alive() * crew.plan.concurrency or nan)
+
+    def idle_while_work_waits() -> float:
+        waits = any(queue.visible for queue in queues)
+        return 1 - utilization() if waits or not crew.alive() else 0.0
+
+    return utilization if metric == "utilization" else idle_while_work_waits
 
 
 def _of_dependency(dependency: Dependency, metric: str) -> Callable[[], float]:
@@ -138,15 +155,29 @@ class Window:
         self._values: deque[tuple[Nanos, float]] = deque()
         self._is_mine = _owner(plan, reference.object)
         self._counts = _counted(plan, reference)
+        self._again = AGAIN.get(reference.metric)
+        self._measured = "receive" if reference.metric in ("wait", "second_receive") else reference.metric
+        self._senders = _senders(plan, of_roots=reference.metric == "origin_latency")
+        self._forgets = not (plan.branches or any(queue.imperfections.lose_reply for queue in plan.queues))
+        """A message that was acked has ended for good: no copy of its number is anywhere."""
         self._since: dict[int, Nanos] = {}
-        self._received: set[int] = set()
+        self._moved: dict[int, Nanos] = {}
+        self._times: dict[int, int] = {}
 
     def show(self, row: Row) -> None:
-        if self._counts is not None:
+        if self._again is not None:
+            if row[5] == self._again and self._is_mine(row) and self._nth(row[1]) > 1:
+                self._values.append((row[0], 1))
+        elif self._counts is not None:
             if self._counts(row) and self._is_mine(row):
                 self._values.append((row[0], 1))
         else:
             self._measure(row)
+
+    def _nth(self, message: int) -> int:
+        """How often this message has come here."""
+        self._times[message] = n = self._times.get(message, 0) + 1
+        return n
 
     def value(self, now: Nanos) -> float | None:
         """None: nothing to tell."""
@@ -161,31 +192,32 @@ class Window:
         return len(values) * SECOND / self._length
 
     def _measure(self, row: Row) -> None:
-        """wait, latency, origin_latency: from the first try (or the move here) to the first receive, or the ack;
-        reply_time: to the reply."""
+        """wait, second_receive, latency, origin_latency: from the first try (or the move here) to a receive, or the
+        ack; reply_time: to the reply."""
         time, message, kind = row[0], row[1], row[5]
-        metric = self._reference.metric
-        if metric == "time":
+        if self._measured == "time":
             self._measure_call(row)
         elif kind == Kind.SENT:
             self._since.setdefault(message, time)
         elif not self._is_mine(row):
             return
-        elif kind == Kind.MOVED_IN and metric != "origin_latency":
-            self._since[message] = time
-            self._received.discard(message)
-        elif kind == Kind.RECEIVED and metric == "wait" and message not in self._received:
-            self._received.add(message)
-            self._values.append((time, time - self._since.get(message, time)))
-        elif metric == "reply_time":
-            if kind == Kind.REPLIED:
-                self._values.append((time, time - self._since.pop(message, time)))
-        elif kind == Kind.ACKED:
-            since = self._since.pop(message, time)
-            self._received.discard(message)
-            if metric != "wait":
-                self._values.append((time, time - since))
+        elif kind == Kind.MOVED_IN and self._measured != "origin_latency":
+            self._moved[message] = time
+        elif kind == Kind.RECEIVED and self._measured == "receive":
+            if self._nth(message) == (1 if self._reference.metric == "wait" else 2):
+                self._values.append((time, time - self._begun(message)))
+        elif kind == (Kind.REPLIED if self._measured == "reply_time" else Kind.ACKED):
+            if self._measured != "receive":
+                self._values.append((time, time - self._begun(message)))
+            if self._forgets:
+                for known in (self._since, self._moved, self._times):
+                    known.pop(message, None)
 
+    def _begun(self, message: int) -> Nanos:
+        """When it came here by a move, or else was first sent: of a copy, when its original was."""
+        if message in self._moved:
+            return self._moved[message]
+        return self._since[self._senders[message >> NUMBER_BITS] << NUMBER_BITS | message & NUMBER]
 
     def _measure_call(self, row: Row) -> None:
         """From the call to its answer: of a message, by one process, one call at a time."""
@@ -198,6 +230,15 @@ class Window:
             since = self._since.pop(call, row[0])
             if kind == Kind.CALL_ENDED:
                 self._values.append((row[0], row[0] - since))
+
+
+def _senders(plan: Plan, of_roots: bool) -> list[int]:
+    """By producer index: whose try to send was the first of these messages (a topic's copies were sent by nobody)."""
+    known = origins(plan)
+    senders: list[int] = []
+    for index, origin in enumerate(known):  # what something is made of comes before it
+        senders.append(origin.root if of_roots else senders[origin.parent] if origin.is_copy else index)
+    return senders
 
 
 def _counted(plan: Plan, reference: Reference) -> Callable[[Row], bool] | None:
