@@ -10,7 +10,8 @@ The formulas with their proofs: Gross, Shortle, Thompson and Harris, *Fundamenta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log
+from itertools import accumulate
+from math import exp, inf, log
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,30 @@ def mm1k(arrival_rate: float, service_rate: float, places: int) -> Station:
         mean_waiting=number - busy,
         mean_number=number,
         blocked=shares[-1],
+    )
+
+
+def mmcn(clients: int, think_rate: float, service_rate: float, servers: int = 1) -> Station:
+    """M/M/c//N, N clients who think, ask, wait for their answer and think again (the machine repairman's station):
+    P(n+1) / P(n) = (N − n) λ / (min(n+1, c) μ), λ the think rate of one client.  Throughput is λ (N − L).  GSTH 2.7.
+    """
+    steps = [log((clients - n) * think_rate / (min(n + 1, servers) * service_rate)) for n in range(clients)]
+    logs = list(accumulate(steps, initial=0.0))
+    largest = max(logs)
+    weights = [exp(value - largest) for value in logs]  # by logarithms, so that nothing grows beyond bounds
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    number = sum(n * share for n, share in enumerate(shares))
+    waiting = sum(max(0, n - servers) * share for n, share in enumerate(shares))
+    throughput = think_rate * (clients - number)
+    finds_all_busy = sum((clients - n) * share for n, share in enumerate(shares) if n >= servers) / (clients - number)
+    return Station(
+        utilization=(number - waiting) / servers,
+        wait_probability=finds_all_busy,
+        mean_wait=waiting / throughput,
+        mean_time=number / throughput,
+        mean_waiting=waiting,
+        mean_number=number,
     )
 
 

@@ -119,3 +119,34 @@ def test_a_quantile_of_the_approximation_is_that_of_m_m_c_stretched():
     exact = theory.mmc_wait_quantile(0.99, 9.0, 1.0, 10)
     assert theory.ggc_wait_quantile(0.99, 9.0, 1.0, 10, 1.0, 3.0) == pytest.approx(2 * exact)
     assert theory.ggc_wait_quantile(0.95, 9.5, 1.0, 10, 1.0, 1.0) == pytest.approx(theory.mmc_wait_quantile(0.95, 9.5, 1.0, 10))
+
+
+@pytest.mark.parametrize(("clients", "servers"), [(1, 1), (5, 2), (12, 3), (400, 7)])
+def test_a_station_with_a_finite_source_is_its_balance_equations(clients, servers):
+    think, service = 0.7, 2.0
+    shares = [factorial(clients) // factorial(clients - n) * (think / service) ** n for n in range(clients + 1)] if clients < 100 else None
+    station = theory.mmcn(clients, think, service, servers)
+    throughput = station.mean_number / station.mean_time
+    assert throughput == pytest.approx(clients / (station.mean_time + 1 / think)), "the response time law"
+    assert station.utilization * servers == pytest.approx(throughput / service)
+    assert station.mean_number == pytest.approx(station.mean_waiting + throughput / service)
+    if shares:
+        shares = [w / (factorial(n) if n <= servers else factorial(servers) * servers ** (n - servers)) for n, w in enumerate(shares)]
+        assert station.mean_number == pytest.approx(sum(n * w for n, w in enumerate(shares)) / sum(shares))
+
+
+def test_a_request_finds_what_the_others_alone_would_leave():
+    """The arrival theorem: who asks sees the station of N - 1."""
+    others, all_ = theory.mmcn(9, 1.0, 4.0), theory.mmcn(10, 1.0, 4.0)
+    assert all_.mean_wait == pytest.approx(others.mean_number / 4.0)
+    assert all_.wait_probability == pytest.approx(others.utilization)
+
+
+def test_very_many_clients_who_seldom_ask_are_a_poisson_source():
+    many, poisson = theory.mmcn(100_000, 0.8 / 100_000, 1.0), theory.mm1(0.8, 1.0)
+    assert many.mean_time == pytest.approx(poisson.mean_time, rel=1e-3)
+
+
+def test_where_there_is_a_server_for_each_client_nobody_waits():
+    station = theory.mmcn(5, 1.0, 4.0, 5)
+    assert station.mean_wait == station.wait_probability == 0 and station.mean_number == pytest.approx(5 / (1 + 4.0))

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from scipy import stats
 
+from qsim import theory
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import TokenBucket
 from qsim.sim.simulate import simulate
@@ -225,3 +226,36 @@ def test_who_works_on_what_clients_send_may_be_a_callback():
     text = "clients: {count: 5, think: {exponential: {mean: 1s}}}"
     rows = [story(text, consumers="consumers: {c: {from: q, service: 300ms}}", quick=quick).rows for quick in (True, False)]
     assert rows[0] == rows[1]
+
+
+# --- a bounded queue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rate", "places"), [("1/s", 4), ("2/s", 3)])
+def test_a_bounded_queue_refuses_the_share_that_the_formula_says(rate, places):
+    """M/M/1/K, 20 seeds: on the ideal queue the one at work has one of the K places."""
+    made = plan(f"queues: {{q: {{capacity: {{messages: {places}, when_full: reject}}}}}}\nproducers: {{p: {{to: q, rate: {rate}}}}}\n"
+                "consumers: {c: {from: q, service: {exponential: {mean: 800ms}}}}", seconds=4000)  # fmt: skip
+    refused = [Numbers(simulate(made, seed)).value("p.rejected share from 100s") for seed in range(1, 21)]
+    low, high = stats.t.interval(0.99, 19, sum(refused) / 20, stats.sem(refused))
+    assert low < theory.mm1k(float(rate[0]), 1 / 0.8, places).blocked < high
+
+
+def test_the_profile_of_a_day_has_as_many_steps_as_anybody_likes():
+    """48 half hours, each with its own rate: every one has exactly its share of messages."""
+    rates = [10 + (k * 7) % 23 for k in range(48)]
+    steps = "".join(f", {{jump: {rate}/m}}, {{hold: 30m}}" for rate in rates)
+    rows = story(f"rate: 1/m, arrivals: regular, stages: [{steps[2:]}]", seconds=86400)
+    sent = [0] * 48
+    for row in rows.of("SENT"):
+        sent[row.time // (1800 * SECOND)] += 1
+    assert sent == [30 * rate for rate in rates]
+
+
+def test_who_is_slowed_down_again_and_again_sends_as_much_as_its_rates_say():
+    rows = story("rate: 20/s, arrivals: regular, slow_down: {watch: q.visible, above: 5, resume_below: 3, to: 2/s}",
+                 consumers="consumers: {c: {from: q, service: 100ms}}", seconds=1200)  # fmt: skip
+    changes = [(0, 0), *((row.time / SECOND, row.other) for row in rows.of("SLOWED")), (1200, 0)]
+    assert len(changes) > 500
+    due = sum((after - at) * (2 if is_slow else 20) for (at, is_slow), (after, _) in pairwise(changes))
+    assert abs(rows.count("SENT") - due) < 1
