@@ -470,7 +470,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "run.warmup": lambda value: value == "auto",
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
-    "queues.*.latency": _given,
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.own_dlq": _given,
     "producers.*.message.key": _given,

@@ -369,11 +369,11 @@ class Imperfections(Shape):
 
 
 class Latency(Shape):
-    """What a call takes."""
+    """What a call takes.  Answers to a send or an ack take no time of their own."""
 
-    send: Time | None = key("of a send")
-    receive: Time | None = key("of a receive")
-    ack: Time | None = key("of an ack")
+    send: Time | None = key("from the send to its arrival; a producer whose timeout is shorter hears nothing", shown="0")
+    receive: Time | None = key("from the handing out, or the end of a wait, to the consumer; the lease runs", shown="0")
+    ack: Time | None = key("from the end of the work to the ack's arrival; the consumer waits for it", shown="0")
 
 
 class Fsync(Shape):

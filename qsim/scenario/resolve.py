@@ -298,11 +298,15 @@ OLD = MINUTE
 """Ours: when a reaper takes what is in a processing list for lost."""
 
 
-def _queue(name: str, queue: model.Queue, profile: Profile) -> plan.QueuePlan:
+def _latency(given: model.Latency | None, folder: FilePath) -> plan.Latency:
+    return plan.Latency(**{call: _optional(value, partial(time, folder=folder)) for call, value in given or ()})
+
+
+def _queue(name: str, queue: model.Queue, profile: Profile, folder: FilePath) -> plan.QueuePlan:
     given = queue.imperfections or model.Imperfections()
     imperfections = plan.Imperfections(**{kind: float(share) for kind, share in given})
     reaper = _optional(queue.broker and queue.broker.reaper, _reaper)
-    return plan.QueuePlan(name, profile, tuple(queue.priorities or ()), imperfections, reaper)
+    return plan.QueuePlan(name, profile, tuple(queue.priorities or ()), imperfections, reaper, _latency(queue.latency, folder))
 
 
 def groups_of(scenario: model.Scenario) -> dict[str, dict[str | None, str]]:
@@ -425,13 +429,13 @@ class Resolver:
 
     def queues(self) -> tuple[plan.QueuePlan, ...]:
         given = self.scenario.queues
-        own = [_queue(name, queue, self.profiles[name]) for name, queue in given.items()]
+        own = [_queue(name, queue, self.profiles[name], self.folder) for name, queue in given.items()]
         return (*own, *(self._further_group(name, source) for name, source in self.further_groups.items()))
 
     def _further_group(self, name: str, source: str) -> plan.QueuePlan:
         """It reads another's log; nobody sends to it, and its readers get everything, so there is no room to run out of."""
         profile = replace(self.profiles[source], reads=source, maxlen=None, capacity=None)
-        return _queue(name, self.scenario.queues[source], profile)
+        return _queue(name, self.scenario.queues[source], profile, self.folder)
 
     # --- topics
 
@@ -554,7 +558,7 @@ class Resolver:
             remember=remember,
             failures=self.failures(consumer.failures or model.Failures()),
             retry=_optional(consumer.retry, retry),
-            buffers=buffers(asks),
+            buffers=buffers(asks) or any(_takes_time(self.scenario.queues[queue], "receive") for queue in queues),
             ack_batch=_optional(client(consumer).ack_batch, lambda b: (b.size, b.wait)),
             wishes=() if push is None or profile.client_redelivers else wishes(client(consumer)),
             recovery=recovery(consumer, profile),
@@ -618,6 +622,10 @@ def drain(run: model.Run) -> Nanos:
     if isinstance(run.drain, bool):
         return DRAIN_AT_MOST * run.duration if run.drain else 0
     return run.drain
+
+
+def _takes_time(queue: model.Queue, call: str) -> bool:
+    return queue.latency is not None and getattr(queue.latency, call) is not None
 
 
 def exactly_once(scenario: model.Scenario) -> set[str]:

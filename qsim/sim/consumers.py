@@ -24,6 +24,7 @@ from qsim.sim.alarm import Alarm, Inbox, Reminder
 from qsim.sim.dependency import Caller, fails_to_call
 from qsim.sim.emits import Unsent, drop_unsent, emitters, wait_for_room
 from qsim.sim.jms import JmsPort, ports_of_clients
+from qsim.sim.latency import Road, Transit
 from qsim.sim.luck import Attempt, retry_delay
 from qsim.sim.port import Port
 from qsim.sim.recovery import Recovery
@@ -124,6 +125,12 @@ class Crew:
         for member in self.members:
             member.pause(is_paused)
 
+    def ack_takes(self, port: Port, delivery: Delivery, turn: int) -> Nanos:
+        """How long the ack of this start is under way."""
+        if port.latency.ack is None:
+            return 0
+        return self.world.luck.ack_latency(self.plan, delivery.message.number, turn, port.queue.index)
+
     def ack_gets_lost(self, port: Port, delivery: Delivery, turn: int) -> bool:
         """Whether the ack of this start never arrives."""
         if port.may_go_away and port.is_cut_off(delivery):
@@ -168,8 +175,13 @@ class Member:
         self._asks_for_one = poll is not None and self.recovery is None and (
             poll.batch == 1 and len(crew.ports) == 1 and crew.plan.ack is Ack.AFTER_SUCCESS and not crew.ports[0].may_refuse
         )
+        takes_time = crew.plan.jms is None and any(port.latency.receive is not None for port in crew.ports)
+        self.transit = Transit(self) if takes_time else None
+        """Where what it receives takes time to come."""
+        self._receiver: Any = self if self.transit is None else self.transit
+        self._asks_for_one = self._asks_for_one and self.transit is None
         self._timeout = poll.visibility_timeout if poll is not None else None
-        self._by_turn = sorted(crew.ports, key=lambda port: port.queue.index)
+        self._by_turn: list[Port] = sorted(crew.ports, key=lambda port: port.queue.index)
         self.calls = 0
         slot = self.world.slots.work
         index = crew.plan.index
@@ -223,7 +235,8 @@ class Member:
         self.leave_if_done()
 
     def leave_if_done(self) -> None:
-        has_nothing = not self.buffer and len(self.idle) == len(self.desks) and not (self.acks and self.acks.waiting)
+        is_receiving = self.transit is not None and self.transit.is_busy
+        has_nothing = not is_receiving and not self.buffer and len(self.idle) == len(self.desks) and not (self.acks and self.acks.waiting)
         if self.is_leaving and self.is_alive and (has_nothing or self.is_starting):
             self.is_alive = self.is_starting = False
             self.write(Kind.DOWN)
@@ -243,10 +256,7 @@ class Member:
         self.write(Kind.DOWN)
         self.is_alive = self.is_starting = False
         self.life += 1
-        self.buffer.clear()
-        self.credits.clear()
-        if self.acks is not None:
-            self.acks.waiting.clear()
+        self._forget_all()
         self._asleep_until = -1
         self.world.broker.forget_client(now, self.client)
         for port in self.world.ports:
@@ -260,13 +270,19 @@ class Member:
             if desk.number is not None and desk.process is not active:
                 self.write(Kind.INTERRUPTED, desk.number, desk.turn, desk.queue, Cause.CLOSED)
                 desk.stop(is_own=False)
+        self._forget_all()
+        for port in self.world.ports:
+            port.after(at_once=False)
+        self._subscribe_anew()
+
+    def _forget_all(self) -> None:
+        """What it had received and not begun, and what it had not told yet."""
         self.buffer.clear()
         self.credits.clear()
         if self.acks is not None:
             self.acks.waiting.clear()
-        for port in self.world.ports:
-            port.after(at_once=False)
-        self._subscribe_anew()
+        if self.transit is not None:
+            self.transit.void()
 
     def _come_back(self, now: Nanos) -> Nanos:
         if now < self._back_at:
@@ -350,7 +366,7 @@ class Member:
 
     def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None:
         """The port: here is what a credit got."""
-        if not credit.is_pushed:
+        if not credit.is_pushed and credit in self.credits:
             self.credits.clear()
         if self._asks_for_one and self.idle:
             self.desks[heappop(self.idle)].inbox.give((port, deliveries[0]))
@@ -362,8 +378,16 @@ class Member:
 
     def nothing(self, credit: Credit) -> None:
         """The port: the wait is over, with nothing."""
-        self.credits.clear()
-        self._after_nothing()
+        if credit in self.credits:  # else it has stopped waiting meanwhile
+            self.credits.clear()
+            self._after_nothing()
+        elif self.is_leaving:
+            self.leave_if_done()
+
+    @property
+    def last_port(self) -> Port:
+        """In whose turn a wait ends."""
+        return self._by_turn[-1]
 
     def interrupt_wait(self, port: Port, deliveries: list[Delivery]) -> None:
         """Something else than what it waits for."""
@@ -457,7 +481,7 @@ class Member:
         poll = self.crew.plan.poll
         assert poll is not None
         *others, last = self._by_turn
-        credit = last.wait(self, self.client, poll.batch, poll.visibility_timeout, poll.wait)
+        credit = last.wait(self._receiver, self.client, poll.batch, poll.visibility_timeout, poll.wait)
         self.credits.append(credit)
         for port in others:
             port.join(credit)
@@ -482,7 +506,7 @@ class Member:
         takes_work = self.is_alive and not (self.is_paused or self.is_leaving or self.is_starting)
         if prefetch is not None and takes_work and not self.credits:
             for port in self.crew.ports:
-                credit = port.subscribe(self, self.client, prefetch, *self.crew.plan.wishes)
+                credit = port.subscribe(self._receiver, self.client, prefetch, *self.crew.plan.wishes)
                 if credit.refused:
                     self._sleep(SECOND)
                 else:
@@ -510,6 +534,7 @@ class AckBatch:
         """When what waits may go, where a token is spoken for."""
         slot = member.world.slots.work(member.crew.plan.index, member.number, 0, ACKS)
         self._alarm = Reminder(member.world.env, slot, self._ring)
+        self._road: Road[Any] = Road(member.world.env, slot, self._arrive)
 
     def add(self, port: Port, delivery: Delivery, turn: int) -> None:
         if not self.waiting:
@@ -550,6 +575,15 @@ class AckBatch:
         self._member.leave_if_done()
 
     def _call(self, port: Port, acks: list[tuple[Delivery, int]]) -> None:
+        """What it takes is its first message's luck."""
+        takes = self._member.crew.ack_takes(port, *acks[0])
+        if takes:
+            self._road.send(self._member.world.now + takes, (port, acks))
+        else:
+            self._arrive((port, acks))
+
+    def _arrive(self, call: tuple[Port, list[tuple[Delivery, int]]]) -> None:
+        port, acks = call
         member, (first, turn) = self._member, acks[0]
         is_lost = member.crew.ack_gets_lost(port, first, turn)
         for delivery, turn in acks:
@@ -661,11 +695,13 @@ class Desk:
         """There is room for what it wants to send on."""
         self.room.give(None)
 
-    def token(self, port: Port, delivery: Delivery) -> Nanos:
-        """When the delete may be called; an ack on receive, or with others, has no call of its own here."""
+    def ack_at(self, port: Port, delivery: Delivery) -> Nanos:
+        """When the ack is at the broker: when it may be called, and what it takes.  An ack on receive, or with others,
+        has no call of its own here."""
         if self.member.acks is not None or self.member.crew.plan.ack is Ack.ON_RECEIVE:
             return self.world.now
-        return port.delete_token(self.member.client, delivery.message.leased_at)
+        called = port.delete_token(self.member.client, delivery.message.leased_at)
+        return called + self.member.crew.ack_takes(port, delivery, self.turn)
 
     def settle(self, port: Port, delivery: Delivery) -> None:
         """Ack after success, unless it was made on receive, goes with others, or gets lost."""
@@ -768,8 +804,8 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
                     continue
                 if desk.unsent:
                     yield from wait_for_room(desk)
-            if port.is_throttled and (token_at := desk.token(port, delivery)) > env._now:
-                yield desk.alarm.at(token_at)
+            if port.settles_late and (ack_at := desk.ack_at(port, delivery)) > env._now:
+                yield desk.alarm.at(ack_at)
             desk.settle(port, delivery)
         except Interrupt:
             pass  # a crash: what was held has been given up; wait for the next life

@@ -25,7 +25,9 @@ call-part    dependency, consumer, producer, i;  part of the mix, once a message
              (k, 0)
 duplicate,   queue, producer, i; (k, n)          that
 reorder
-receive      consumer, process; (n, 0)           empty receive, latency, -, -
+receive      consumer, process; (n, 0)           empty receive, latency, part of its mix, -
+send-latency producer, i; (k, try)               time, part of its mix: of a call, not of a message
+ack-latency  consumer, producer, i; (k, turn)    time, part of its mix
 startup      consumer; (n, 0)                    time, part of its mix, -, -
 ===========  ==================================  ==================================================================
 
@@ -56,6 +58,8 @@ NUMBER_BITS = 40
 _NUMBER = (1 << NUMBER_BITS) - 1
 WIDEST = 12
 """Blocks of 4,096 numbers."""
+FOUR = 8
+"""Log2 of what is drawn together of sends, acks and the like: many purposes and turns are in use at once."""
 LATE = 8
 """From this turn on few messages are left, and these come again and again: drawn 16 turns at a time, not 1,024
 numbers."""
@@ -107,6 +111,12 @@ class Draws:
         self._services = {c.index: (sampler(c.service), has_parts(c.service)) for c in plan.consumers}
         self._answers = [(sampler(each.service), has_parts(each.service)) for each in plan.dependencies]
         self._times = _message_times(plan)
+        self._latencies = {
+            (call, index): (time, sampler(time))
+            for index, queue in enumerate(plan.queues)
+            for call in ("send", "receive", "ack")
+            if (time := getattr(queue.latency, call)) is not None
+        }
         self._marks = {p.name: labels.Marks(p.message.poison) for p in plan.producers if p.message.poison}
         streams, callers = len(self._producers), sum(consumer.most for consumer in plan.consumers)
         self._shift, self._mask = _shift(streams), (1 << _shift(streams)) - 1
@@ -115,7 +125,8 @@ class Draws:
         self._near: list[Attempt] = []
         self._near_block = self._near_consumer = -1
         self._served = Recent(self._draw_served, _room(streams))
-        self._fours = Recent(self._draw_fours, _room(streams))
+        self._four_shift = min(self._shift, FOUR)
+        self._fours = Recent(self._draw_fours, max(128, 8 * streams))
         self._waits = Recent(self._draw_waits, _room(streams))
         self._thinks = Recent(self._draw_thinks, 1024 + sum(p.clients.count for p in plan.producers if p.clients))
         self._think_times = {p.name: sampler(p.clients.think) for p in plan.producers if p.clients}
@@ -179,6 +190,17 @@ class Draws:
 
         return turn
 
+    def send_latency(self, producer: ProducerPlan, i: int, k: int, try_: int) -> Nanos:
+        u, part, _, _ = self._four(("send-latency", producer.name, str(i)), k, try_)
+        return self._latency("send", producer.to, u, part)
+
+    def _latency(self, call: str, queue: int, u: float, part: float) -> Nanos:
+        """0 where such calls take no time."""
+        if (queue_of := self._latencies.get((call, queue))) is None:
+            return 0
+        time, sample = queue_of
+        return time.value if isinstance(time, Constant) else int(sample(np.array([u]), np.array([part]))[0])
+
     def _units(self, owner: Words) -> Callable[[range], Floats]:
         return lambda numbers: -log(1 - self._lanes(("arrival", *owner), numbers.start, 0, len(numbers))[0])
 
@@ -233,6 +255,11 @@ class Draws:
     def ack_luck(self, consumer: ConsumerPlan, message: int, turn: int) -> Four:
         return self._four(("ack", consumer.name, *self._producer_of(message)), message & _NUMBER, turn)
 
+    def ack_latency(self, consumer: ConsumerPlan, message: int, turn: int, queue: int) -> Nanos:
+        words = ("ack-latency", consumer.name, *self._producer_of(message))
+        u, part, _, _ = self._four(words, message & _NUMBER, turn)
+        return self._latency("ack", queue, u, part)
+
     def restart(self, consumer: ConsumerPlan, message: int, turn: int) -> Nanos:
         time = consumer.failures.restart_after
         if isinstance(time, Constant):
@@ -250,6 +277,10 @@ class Draws:
     def receive_luck(self, consumer: ConsumerPlan, process: int, n: int) -> Four:
         luck: Four = self._calls[consumer.name, process, n >> self._call_shift][n & ((1 << self._call_shift) - 1)]
         return luck
+
+    def receive_latency(self, consumer: ConsumerPlan, process: int, n: int, queue: int) -> Nanos:
+        _, u, part, _ = self.receive_luck(consumer, process, n)
+        return self._latency("receive", queue, u, part)
 
     def queue_luck(self, queue: str, purpose: str, message: int, n: int) -> float:
         return self._four((purpose, queue, *self._producer_of(message)), message & _NUMBER, n)[0]
@@ -304,13 +335,13 @@ class Draws:
     def _four(self, words: Words, number: int, turn: int) -> Four:
         four: Four
         if turn < LATE:
-            four = self._fours[words, turn, number >> self._shift][number & self._mask]
+            four = self._fours[words, turn, number >> self._four_shift][number & ((1 << self._four_shift) - 1)]
         else:
             four = _rows(self._lanes(words, number, turn, 1))[0]
         return four
 
     def _draw_fours(self, words: Words, turn: int, block: int) -> list[Four]:
-        return _rows(self._lanes(words, block << self._shift, turn, self._mask + 1))
+        return _rows(self._lanes(words, block << self._four_shift, turn, 1 << self._four_shift))
 
     def _draw_calls(self, consumer: str, process: int, block: int) -> list[Four]:
         first = block << self._call_shift

@@ -16,6 +16,7 @@ from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.plan import ConsumerPlan, JmsClient
 from qsim.sim.alarm import Reminder
+from qsim.sim.latency import Road, receive_takes
 from qsim.sim.port import Port
 from qsim.sim.slots import POLL
 from qsim.units import Nanos
@@ -35,12 +36,22 @@ class Seat:
         self.consumer = session.subscribe(port.queue, prefetch, client.priority, client.is_exclusive)
         self.consumer.credit.owner = self
         slot = member.world.slots.work(member.crew.plan.index, member.number, 0, POLL)
+        self._road: Road[list[Delivery]] = Road(member.world.env, slot, self._put)
+        self._last: Nanos = 0
         self._redelivery = Reminder(member.world.env, slot, self._reopen)
 
     def deliver(self, port: Port, deliveries: list[Delivery], credit: Credit) -> None:
         """The port: here is what the broker pushes."""
-        self.consumer.put(port.now, deliveries)
-        self.member.fetch()
+        if port.latency.receive is None:
+            self._put(deliveries)
+        else:
+            self._last = max(self._last, port.now + receive_takes(self.member, port, is_pushed=True))
+            self._road.send(self._last, deliveries)
+
+    def _put(self, deliveries: list[Delivery]) -> None:
+        if self.consumer.credit.arm:  # else nobody is there any more
+            self.consumer.put(self.port.now, deliveries)
+            self.member.fetch()
 
     def remind(self, now: Nanos) -> None:
         """What waits for its redelivery delay is fetched then (AMQ-15)."""

@@ -65,6 +65,15 @@ class Luck(Protocol):
     def think(self, producer: ProducerPlan, i: int, client: int, n: int) -> Nanos:
         """How long a client of a closed loop thinks before its n-th request (0, 1, ...)."""
 
+    def send_latency(self, producer: ProducerPlan, i: int, k: int, try_: int) -> Nanos:
+        """How long this try is under way to the producer's queue; a batch asks for its first message."""
+
+    def receive_latency(self, consumer: ConsumerPlan, process: int, n: int, queue: int) -> Nanos:
+        """How long the n-th call of a process takes, if this queue answers it."""
+
+    def ack_latency(self, consumer: ConsumerPlan, message: int, turn: int, queue: int) -> Nanos:
+        """How long the ack of this start is under way."""
+
     def attempt(self, consumer: ConsumerPlan, message: int, turn: int) -> Attempt: ...
 
     def set_service(self, consumer: ConsumerPlan, service: Time) -> None:
@@ -86,7 +95,7 @@ class Luck(Protocol):
         """How long the n-th process that is started by the autoscaler needs before it takes work (from 0)."""
 
     def receive_luck(self, consumer: ConsumerPlan, process: int, n: int) -> Four:
-        """The n-th call of a process: empty receive, latency, two spare."""
+        """The n-th call of a process: empty receive, latency and its part (see ``receive_latency``), spare."""
 
 
 def retry_delay(retry: Retry, failures_so_far: int, jitter: float) -> Nanos:

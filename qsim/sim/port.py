@@ -19,7 +19,7 @@ from qsim.kernel.message import Credit, Delivery
 from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Stale
 from qsim.kernel.queue import Queue
 from qsim.kernel.restart import Unsynced
-from qsim.scenario.plan import ConsumerPlan, Imperfections
+from qsim.scenario.plan import ConsumerPlan, Imperfections, Latency
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.luck import Luck
 from qsim.sim.slots import Slots
@@ -72,6 +72,7 @@ class Port:
         """Some producer's messages carry a delay or a ttl of their own."""
         self.blocked: deque[tuple[Callable[[], None], int]] = deque()
         """Producers that stand still, and the size of what each wants to send."""
+        self.latency = Latency()
         self.may_go_away = self.is_away = False
         """Its broker has restarts before it; cannot be reached now."""
         self.restarts = 0
@@ -90,7 +91,7 @@ class Port:
         self._last_delete: tuple[Nanos, int, Nanos] = (-1, -1, -1)
         self._last_token: Nanos = 0
         self._is_flawed = bool(flaws.reorder or flaws.duplicate_delivery)
-        self.may_refuse = self.may_close = self.is_throttled = self._is_simple_send = self.is_simple_receive = False
+        self.may_refuse = self.may_close = self.is_throttled = self.settles_late = self._is_simple_send = self.is_simple_receive = False
         self.look_at_profile()
 
     def look_at_profile(self) -> None:
@@ -98,6 +99,7 @@ class Port:
         can dead-letter or let a blocked producer go on, whether anybody watches."""
         profile = self.queue.profile
         self.is_throttled = profile.throttle is not None
+        self.settles_late = self.is_throttled or self.latency.ack is not None
         self.may_refuse = not self.is_away and bool(self.is_throttled or profile.in_flight_is_error or self.flaws.empty_receive)
         self.may_close = profile.lease_closes_channel or Stale.CLOSES_CHANNEL in profile.stale_ack
         strikes = profile.expires_at_head and (profile.retention is not None or self.has_deadlines)
@@ -484,10 +486,9 @@ class Port:
                     self._arm_turn()
 
 
-def ports_of(env: Environment, broker: Broker, slots: Slots, luck: Luck, flaws: list[Imperfections]) -> list[Port]:
+def ports_of(broker: Broker, make: Callable[[Queue], Port]) -> list[Port]:
     """A port for each queue; its peers are the dead-letter queues behind it."""
-    queues = list(broker.queues.values())
-    ports = [Port(env, queue, slots, luck, flaw) for queue, flaw in zip(queues, flaws, strict=True)]
+    ports = [make(queue) for queue in broker.queues.values()]
     for port in ports:
         port.closed = broker.closed
     find_peers(ports, broker)

@@ -19,9 +19,10 @@ from qsim.kernel.journal import ALIKE, NOBODY, Cause, Kind, ending
 from qsim.scenario.plan import OnReject, ProducerPlan
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.clients import ClosedLoop
+from qsim.sim.latency import Road
 from qsim.sim.luck import retry_delay
 from qsim.sim.replies import Requests
-from qsim.sim.slots import FLUSH, RETRY, SEND
+from qsim.sim.slots import ARRIVAL, FLUSH, RETRY, SEND
 from qsim.sim.slow_down import Bucket
 from qsim.sim.world import World
 from qsim.units import Nanos
@@ -53,8 +54,22 @@ class Letter:
     has_token: bool = False
     """Its last try may go, as far as the producer's own token bucket is concerned."""
     was_held: bool = False
+    travelled: Nanos = 0
+    """How long its last try was under way."""
+    is_there: bool = False
+    """Its last try has arrived, and stands at the door."""
     is_over: bool = False
     """Its reply has come: whatever was to be tried again need not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Letters on their way together, and which try each was then; ``is_late``: the producer does not wait so long."""
+
+    letters: list[Letter]
+    tries: list[int]
+    is_batch: bool
+    is_late: bool = False
 
 
 class Maker:
@@ -67,6 +82,7 @@ class Maker:
         self.i = i
         self.index = plan.first_index + i
         self.port = world.ports[plan.to]
+        self._takes_time = self.port.latency.send is not None
         self.arrivals = world.luck.arrivals(plan, i)
         self.labels = world.luck.labels(plan, i)
         self.k = 0
@@ -84,6 +100,7 @@ class Maker:
         self.alarm = Alarm(world.env, self._slot, self._arrive)
         self._flush_alarm = Reminder(world.env, slot(self.index, FLUSH), self._flush_due)
         self._again_alarm = Reminder(world.env, slot(self.index, RETRY), self._try_due)
+        self.road: Road[Call] = Road(world.env, slot(self.index, ARRIVAL), self._reach)
         self._flush_at: Nanos = 0
         self._room_at: Nanos = NEVER
         self.bucket: Bucket | None = None
@@ -110,6 +127,7 @@ class Maker:
         """Whether a send is a row and a call, and nothing comes after it."""
         plan = self.plan
         is_free = self.loop is None and self.requests is None and self.bucket is None
+        is_free = is_free and not self._takes_time
         self._is_plain = is_free and self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
 
     def _has_plain_messages(self) -> bool:
@@ -234,7 +252,8 @@ class Maker:
 
     def _write_try(self, letter: Letter) -> None:
         letter.tries += 1
-        letter.has_token = False
+        letter.has_token = letter.is_there = False
+        letter.travelled = 0
         level, group = letter.args[0], letter.args[1]
         self.world.journal.write(
             self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, Kind.SENT, level, -1 if group is None else group
@@ -251,7 +270,52 @@ class Maker:
             return
         if self._goes_lost(letter):
             return
-        self._heed(letter, self.port.send(letter.number, *letter.args))
+        if self._takes_time:
+            self._depart([letter], False)
+        else:
+            self._heed(letter, self.port.send(letter.number, *letter.args))
+
+    # --- under way ----------------------------------------------------------------------------------------------------------
+
+    def _depart(self, letters: list[Letter], is_batch: bool) -> None:
+        """One call.  Who waits for its answer longer than he would hears nothing: it may be sent again, and both come."""
+        first = letters[0]
+        takes = self.world.luck.send_latency(self.plan, self.i, first.k, first.tries)
+        is_late = takes > self.plan.timeout
+        for letter in letters:
+            if is_late:
+                self._hear_nothing(letter)
+            letter.travelled = takes
+        self.road.send(self.world.now + takes, Call(letters, [letter.tries for letter in letters], is_batch, is_late))
+
+    def _reach(self, call: Call) -> None:
+        """It is there, and is answered, unless nobody is there any more."""
+        if self.port.is_away:
+            self._find_nobody(call)
+            return
+        for letter in call.letters:
+            letter.is_there = True
+        if self.held:
+            self.held += call.letters
+            return
+        for letter, answer in zip(call.letters, self._call(call.letters, call.is_batch), strict=True):
+            if answer is _BLOCKED or not call.is_late:  # else the producer has stopped waiting for it
+                self._heed(letter, answer, call.letters[0])
+
+    def _call(self, letters: list[Letter], is_batch: bool) -> list[Cause]:
+        if not is_batch:
+            return [self.port.send(letters[0].number, *letters[0].args)]
+        names = ("level", "group", "delay", "ttl", "size", "dedup")
+        return self.port.send_batch(
+            [{"number": letter.number, **dict(zip(names, letter.args, strict=True))} for letter in letters]
+        )
+
+    def _find_nobody(self, call: Call) -> None:
+        """The broker went away meanwhile."""
+        for letter, try_ in zip(call.letters, call.tries, strict=True):
+            self.world.journal.write(self.world.now, letter.number, NOBODY, try_, self.plan.to, Kind.LOST_SEND)
+            if not call.is_late:
+                self._hear_nothing(letter)
 
     def _goes_lost(self, letter: Letter) -> bool:
         if not self._is_lost(letter):
@@ -324,7 +388,7 @@ class Maker:
 
     def _hear_nothing(self, letter: Letter) -> None:
         """No answer: after the timeout it is sent again, where there is a retry policy."""
-        self._later(self.world.now + self.plan.timeout, True, letter)
+        self._later(self.world.now - letter.travelled + self.plan.timeout, True, letter)
 
     def _later(self, time: Nanos, is_timeout: bool, letter: Letter) -> None:
         heappush(self.again, (time, self._order(), is_timeout, letter, letter.tries))
@@ -403,9 +467,13 @@ class Maker:
             letter.is_refused = False
             self._write_try(letter)
         letter.has_token = letter.was_held = True
-        if self._goes_lost(letter):
+        if not letter.is_there and self._goes_lost(letter):
             self.held.popleft()
             return
+        if not letter.is_there and self._takes_time:
+            self._depart([self.held.popleft()], False)
+            return
+        letter.travelled = 0
         answer = self.port.send(letter.number, *letter.args)
         if answer is _BLOCKED or (answer in _PASSING and self.plan.on_reject is OnReject.BLOCK):
             letter.is_refused = answer is not _BLOCKED
@@ -465,9 +533,10 @@ class Maker:
             return
         if self._goes_lost_together(letters):
             return
-        names = ("level", "group", "delay", "ttl", "size", "dedup")
-        entries = [{"number": letter.number, **dict(zip(names, letter.args, strict=True))} for letter in letters]
-        for letter, answer in zip(letters, self.port.send_batch(entries), strict=True):
+        if self._takes_time:
+            self._depart(letters, True)
+            return
+        for letter, answer in zip(letters, self._call(letters, True), strict=True):
             self._heed(letter, answer, letters[0])
 
     def _goes_lost_together(self, letters: list[Letter]) -> bool:

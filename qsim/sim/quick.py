@@ -94,7 +94,8 @@ def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
     may_lose = queue.profile.visibility_timeout is not None or bool(flaws.duplicate_delivery)
     if may_lose and (queue.profile.lease_closes_channel or Stale.CLOSES_CHANNEL in queue.profile.stale_ack):
         return True  # a late ack takes its whole process's channel
-    return is_limited or bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply)
+    takes_time = queue.latency.receive is not None or queue.latency.ack is not None
+    return is_limited or takes_time or bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply)
 
 
 def _has_etas(plan: Plan) -> bool:

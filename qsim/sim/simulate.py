@@ -19,6 +19,7 @@ from simpy.core import Environment
 
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal, Kind
+from qsim.kernel.queue import Queue
 from qsim.kernel.restart import Unsynced
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
@@ -27,6 +28,7 @@ from qsim.sim.autoscale import appoint_autoscalers
 from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
 from qsim.sim.dependency import Dependency
 from qsim.sim.draws import Draws
+from qsim.sim.latency import SlowPort
 from qsim.sim.live import follow
 from qsim.sim.luck import Luck
 from qsim.sim.memory import bytes_left
@@ -38,7 +40,7 @@ from qsim.sim.recording import Recording
 from qsim.sim.recovery import appoint_reapers
 from qsim.sim.replies import Collector
 from qsim.sim.restarts import restarted
-from qsim.sim.slots import slots_of
+from qsim.sim.slots import Slots, slots_of
 from qsim.sim.slow_down import LAST_MINUTE, Brake
 from qsim.sim.timeline import Cast, control
 from qsim.sim.world import World
@@ -189,7 +191,7 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     env = Environment(initial_time=0)
     broker = Broker({queue.name: queue.profile for queue in plan.queues}, journal=journal)
     slots = slots_of(plan)
-    ports = ports_of(env, broker, slots, luck, [queue.imperfections for queue in plan.queues])
+    ports = ports_of(broker, partial(_port, plan, env, slots, luck))
     for producer in plan.producers:
         if producer.message.delay is not None or producer.message.ttl is not None:
             ports[producer.to].has_deadlines = True
@@ -205,6 +207,13 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     world = World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
     world.dependencies += [Dependency(world, dependency) for dependency in plan.dependencies]
     return world
+
+
+def _port(plan: Plan, env: Environment, slots: Slots, luck: Luck, queue: Queue) -> Port:
+    given = plan.queues[queue.index]
+    made = (Port if given.latency.receive is None else SlowPort)(env, queue, slots, luck, given.imperfections)
+    made.latency = given.latency
+    return made
 
 
 def _expect_restart(port: Port) -> None:

@@ -16,7 +16,7 @@ from qsim.scenario.plan import Plan
 BEGIN = 0
 """SimPy's own: processes that begin, interrupts."""
 WORK, HEARTBEAT, ACKS, RESTART, POLL = range(5)
-SEND, FLUSH, RETRY = range(3)
+SEND, FLUSH, RETRY, ARRIVAL = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Slots:
         return self.consumers[consumer] + 5 * (process * self.concurrency[consumer] + parallel) + what
 
     def send(self, producer: int, what: int) -> int:
-        return self.producers + 3 * producer + what
+        return self.producers + 4 * producer + what
 
 
 def slots_of(plan: Plan) -> Slots:
@@ -54,7 +54,7 @@ def slots_of(plan: Plan) -> Slots:
     queues = len(plan.queues)
     dependencies, first = first, first + len(plan.dependencies)
     leases, timers, producers = first, first + queues, first + 2 * queues
-    receives = producers + 3 * sum(producer.count for producer in plan.producers)
+    receives = producers + 4 * sum(producer.count for producer in plan.producers)
     replies = receives + queues
     observers = replies + sum(producer.count for producer in plan.producers)
     brakes = observers + len(plan.alerts) + 1

@@ -214,9 +214,14 @@ class Draw:
         made = {"profile": profile}
         made |= self.maybe(0.5, lambda: {"durability": self.r.choice(("transient", {"fsync_every": self.span(1, 4)}))})
         made |= self.maybe(0.4, lambda: {"visibility_timeout": self.span(2, 8)})
+        made |= self.maybe(0.4, lambda: {"latency": {call: self.time() for call in self.r.sample(("send", "receive", "ack"), 2)}})
         made |= self.maybe(0.4, self.flaws) | self.maybe(0.2, lambda: {"delay": self.span(1, 4)})
         made |= self.maybe(0.2, lambda: {"capacity": {"messages": self.r.randint(1, 5), "when_full": self.r.choice(("block", "reject"))}})
         return made | self.maybe(0.2, lambda: {"retention": self.span(4, 12)})
+
+    def time(self):
+        slow = {"mix": [{"share": "50%", "time": self.span(0, 1)}, {"share": "50%", "time": self.span(1, 4)}]}
+        return self.r.choice((self.span(0, 2), slow))
 
     def flaws(self):
         kinds = ("duplicate_delivery", "reorder", "lose_send", "lose_reply", "lose_ack", "empty_receive")
