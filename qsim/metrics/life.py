@@ -210,6 +210,13 @@ def _stale(t: _Teller, row: Row) -> str:
     return f"{call} ignored {t.who(row):<12} {cause(row.cause)}"
 
 
+def _accepted(t: _Teller, row: Row) -> str:
+    late = "  (delayed)" if row.cause == Place.DELAYED else ""
+    others = row.attempt - 1
+    together = f"  in one call with {others} other{'' if others == 1 else 's'}" if others > 0 else ""
+    return f"accepted   {t.queue(row.queue)}{late}{together}"
+
+
 def _acked(t: _Teller, row: Row) -> str:
     late = "" if row.cause == Place.LEASED else "  although its lease had ended"
     return f"acked      {t.who(row)}{late}"
@@ -236,9 +243,7 @@ _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     Kind.REPLIED: lambda t, row: f"REPLIED    in time, through {t.queue(row.queue)}",
     Kind.TOO_LATE: lambda t, row: f"a reply came through {t.queue(row.queue)} when nobody waited for it any more",
     Kind.GAVE_UP_WAITING: lambda t, row: "NO REPLY in time: the producer waits no longer",
-    Kind.ACCEPTED: lambda t, row: (
-        f"accepted   {t.queue(row.queue)}{'  (delayed)' if row.cause == Place.DELAYED else ''}"
-    ),
+    Kind.ACCEPTED: _accepted,
     Kind.SUPPRESSED: lambda t, row: "suppressed: it is a duplicate of an earlier send",
     Kind.REJECTED: lambda t, row: f"REJECTED by {t.queue(row.queue)} ({cause(row.cause)})",
     Kind.VISIBLE: lambda t, row: "visible    its delay is over",

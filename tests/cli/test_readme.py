@@ -69,3 +69,10 @@ def test_what_contributing_names_is_there():
         if not any((root / p).exists() for root in (ROOT, ROOT / "qsim") for p in (path, f"{path}.py"))
     ]
     assert [path for path in missing if path != "brokers/__init__"] == []
+
+
+def test_what_it_says_of_advice_is_what_is_advised(qsim, here):
+    (here / "too-short.yaml").write_text(block("yaml"))
+    told = " ".join(qsim("advise", "too-short.yaml").out.split())
+    assert "77.38 slots busy instead of 17.38; there are 40" in told
+    assert "such leases keep 77 slots busy instead of 17, of the 40 that there are" in " ".join(README.split())

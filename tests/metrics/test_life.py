@@ -2,7 +2,7 @@
 
 import pytest
 
-from qsim.kernel.journal import Cause, Kind
+from qsim.kernel.journal import Cause, Kind, Place
 from qsim.metrics.life import clock, find, ordinal, story
 from qsim.metrics.naming import message_name, message_number
 from qsim.units import SECOND
@@ -73,3 +73,10 @@ def test_the_first_of_a_fate():
         find(run, "first-lost")
     with pytest.raises(LookupError, match="no message shop:9"):
         find(run, "shop:9")
+
+
+def test_a_message_of_a_batch_says_with_how_many_it_came():
+    tell = Story().sent(0, "a").row(1, Kind.ACCEPTED, "a", attempt=10, cause=Place.READY)
+    assert any("accepted   orders  in one call with 9 others" in line for line in story(tell.numbers(), 0))
+    alone = Story().sent(0, "a").row(1, Kind.ACCEPTED, "a", attempt=1, cause=Place.READY)
+    assert not any("in one call" in line for line in story(alone.numbers(), 0))
