@@ -63,33 +63,36 @@ def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, S
     ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
     if consumer.buffers:
         ends = only(ends, np.isin(_attempt(ends), _attempt(starts)))
-    return starts, only(ends, ~_is_over(starts, ends))
+    return starts, only(ends, ~_is_over(starts, ends, consumer.buffers))
 
 
 def _attempt(rows: SimpleNamespace) -> Array:
     return (rows.dense << _ATTEMPT_BITS) | rows.attempt
 
 
-def _is_over(starts: SimpleNamespace, ends: SimpleNamespace) -> Array:
-    """Which interruptions struck a process that had done the work, and was about to ack it or to send it on."""
+def _is_over(starts: SimpleNamespace, ends: SimpleNamespace, by_attempt: bool) -> Array:
+    """Which interruptions struck a process that had done the work, and was about to ack it or to send it on.
+    ``by_attempt``: the starts count attempts as the ends do."""
     interrupted = ends.kind == Kind.INTERRUPTED
     if not interrupted.any():
         return interrupted
     struck = ends.dense[interrupted]
-    begun = _of_one_process(only(starts, np.isin(starts.dense, struck)))
-    ended = _of_one_process(only(ends, ~interrupted & np.isin(ends.dense, struck)))
+    begun = _positions(only(starts, np.isin(starts.dense, struck)), by_attempt)
+    ended = _positions(only(ends, ~interrupted & np.isin(ends.dense, struck)), True)
     for at in np.flatnonzero(interrupted):
-        work = int(ends.dense[at]), int(ends.client[at])
-        before = ends.position[at]
-        interrupted[at] = _last(ended.get(work, []), before) > _last(begun.get(work, []), before)
+        dense, client, attempt, before = (int(column[at]) for column in (ends.dense, ends.client, ends.attempt, ends.position))
+        start = _last(begun.get((dense, client, attempt if by_attempt else 0), []), before)
+        interrupted[at] = _last(ended.get((dense, client, attempt), []), before) > start
     return interrupted
 
 
-def _of_one_process(rows: SimpleNamespace) -> dict[tuple[int, int], list[int]]:
-    """Positions, in order, by message and process."""
-    found: dict[tuple[int, int], list[int]] = {}
-    for dense, client, position in zip(rows.dense.tolist(), rows.client.tolist(), rows.position.tolist(), strict=True):
-        found.setdefault((dense, client), []).append(position)
+def _positions(rows: SimpleNamespace, by_attempt: bool) -> dict[tuple[int, int, int], list[int]]:
+    """In order, by message, process and attempt (0: of any)."""
+    found: dict[tuple[int, int, int], list[int]] = {}
+    attempts = rows.attempt.tolist() if by_attempt else [0] * len(rows.dense)
+    columns = (rows.dense.tolist(), rows.client.tolist(), attempts, rows.position.tolist())
+    for dense, client, attempt, position in zip(*columns, strict=True):
+        found.setdefault((dense, client, attempt), []).append(position)
     return found
 
 
