@@ -41,6 +41,10 @@ def of_producer(plan: Plan, producer: ProducerPlan) -> Flow:
         return Flow(notes=(f"{producer.name} is a closed loop: how much it sends follows from the answers",), is_known=False)
     rate, peak, scv = _rates(plan, producer)
     notes = []
+    if _ends_soon(plan, producer, rate):
+        sent = "one message" if producer.limit == 1 else f"{producer.limit:,} messages"
+        note = f"{producer.name} sends {sent} and stops: a backlog to work off, no load that lasts"
+        return Flow(notes=(note,), is_known=False)
     if producer.bursts is not None:
         rate *= capacity.share_on(producer.bursts.on, producer.bursts.off) or 0.0
         notes.append(f"{producer.name} sends in bursts: the formulas know its average, the waits in a burst are longer")
@@ -49,6 +53,12 @@ def of_producer(plan: Plan, producer: ProducerPlan) -> Flow:
     message = producer.message.poison
     poison = message.share if message is not None else 0.0
     return Flow(rate * producer.count, peak * producer.count, scv, poison, tuple(notes), rate < inf)
+
+
+def _ends_soon(plan: Plan, producer: ProducerPlan, rate: float) -> bool:
+    """Whether its limit is reached in the first half of the time that it has."""
+    sending = max(1, min(producer.stop, plan.duration) - producer.start) / SECOND
+    return producer.limit is not None and producer.limit < rate * sending / 2
 
 
 def _rates(plan: Plan, producer: ProducerPlan) -> tuple[float, float, float]:

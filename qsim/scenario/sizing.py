@@ -241,7 +241,7 @@ def _consumer(case: Case) -> Section:
     about = f"from {', '.join(queue.name for queue in case.queues)}: {_processes(case)}"
     notes = tuple(dict.fromkeys(note for flow in case.flows for note in flow.notes))
     why = case.why_not
-    found = [*([] if why else _on_load(case)), *_on_settings(case)]
+    found = [*(_burst(case) if why else _on_load(case)), *_on_settings(case)]
     notes += tuple(_changed(case))
     shared = [queue.name for queue, share in zip(case.queues, case.shares, strict=True) if share < 1]
     if shared:
@@ -581,6 +581,22 @@ def _drain(case: Case) -> Iterator[Finding]:
         "drain", says, "B/(c·μ - λ), B = λ·T", f"{_count(backlog)} / ({format_rate(spare)} - {format_rate(case.messages)})",
         "fluid model (Newell 1971)", lasts if isfinite(lasts) else None, "s",
     )  # fmt: skip
+
+
+def _burst(case: Case) -> Iterator[Finding]:
+    """Where so many messages come and no more: how long they last."""
+    sent = sum(
+        (producer.limit or 0) * producer.count * share
+        for producer in case.plan.producers
+        for queue, share in flows.reached(case.plan, producer.to, producer)
+        if queue in case.consumer.sources
+    ) * max(case.shares)
+    if sent > 1 and case.servers and 0 < case.service < inf and isfinite(case.deliveries):
+        lasts = sent / case.capacity
+        yield Finding(
+            "backlog", f"{_count(sent)} messages are worked off in {_s(lasts)} at the earliest",
+            "B/(c·μ)" if case.deliveries == 1 else "B·r/(c·μ)", f"{_count(sent)} / {format_rate(case.capacity)}", UTILIZATION, lasts, "s",
+        )  # fmt: skip
 
 
 def _outage(case: Case) -> tuple[Nanos, str]:

@@ -165,6 +165,14 @@ def test_a_closed_loop_has_no_rate_of_its_own():
     assert {finding.name for finding in section.findings} == {"lease"}
 
 
+def test_who_sends_a_hundred_and_stops_leaves_a_backlog_and_no_load():
+    section = sections(plan(producers__api__limit="100"))[0]
+    told = {finding.name: finding for finding in section.findings}
+    assert "offered load" not in told and told["backlog"].value == pytest.approx(100 / 80)
+    assert "api sends 100 messages and stops" in section.notes[0]
+    assert found(plan(producers__api__limit="1000000"))["offered load"].value == pytest.approx(5)
+
+
 def test_two_consumers_of_one_queue_share_it():
     text = TEXT + "  other: {from: jobs, count: 2, service: 100ms}\n"
     assert found(plan(text))["arrivals"].value == pytest.approx(40)
