@@ -73,7 +73,8 @@ def _lines(plan: Plan, found: list[Section]) -> Iterator[str]:
         for note in section.notes:
             yield from hanging(" ! ", note, 3)
     yield ""
-    yield from hanging(" ", "; ".join(_legend(found)), 1)
+    if legend := "; ".join(_legend(found)):
+        yield from hanging(" ", legend, 1)
     yield from hanging(" ", f"qsim run {plan.name} shows what happens: formulas know averages, and nothing of order.", 1)
 
 
