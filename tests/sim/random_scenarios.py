@@ -111,7 +111,7 @@ class Wide(Draw):
         settings |= self.some(0.4, lambda: {"queue_limit": self.r.randint(0, 2)}) | self.some(0.4, lambda: {"timeout": self.span(1, 4)})
         made["dependencies"] = {"db": settings}
         for consumer in self.consumers.values():
-            consumer |= self.some(0.6, lambda: {"uses": self.r.choice(("db", ["db", "db"]))})
+            consumer |= self.some(0.6, lambda: {"uses": self.r.choice(("db", ["db"]))})
 
     def emits(self, made):
         for consumer in self.consumers.values():

@@ -208,6 +208,16 @@ def test_a_crash_while_it_waits_for_room_loses_what_it_wanted_to_send():
     assert Numbers(rows.recording).value("c.busy max") == 1 and Numbers(rows.recording).value("c.busy min") == 0
 
 
+@pytest.mark.parametrize("poll", ["batch: 1", "batch: 2"])
+def test_a_crash_after_the_effect_ends_the_other_work_of_its_process_on_the_same_message(poll):
+    rows = pipeline(consumer=f"service: 3s, concurrency: 2, poll: {{{poll}}}, failures: {{crash: 100%, crash_at: before-ack, "
+                             "restart_after: 1h}", first="visibility_timeout: 2s",
+                    producer="rate: 1/s, limit: 1, arrivals: regular", seconds=20)  # fmt: skip
+    assert rows.times("RECEIVED", queue=0) == [0, 2] and rows.times("INTERRUPTED") == [3, 3]
+    numbers = Numbers(rows.recording)
+    assert [numbers.value(f"c.busy at {second}s") for second in (1, 2, 3)] == [1, 2, 0]
+
+
 def test_a_failure_that_waits_for_room_is_given_back_when_there_is_some():
     rows = pipeline("[{to: next, when: failure}]", queue="capacity: {messages: 1, when_full: block}",
                     consumer="service: 500ms, failures: {error: 100%, on_error: reject}")  # fmt: skip
