@@ -19,6 +19,10 @@ def test_the_table_is_made_of_the_files():
     assert (FOLDER / "README.md").read_text(encoding="utf-8") == DOCS["table"](FOLDER)
 
 
+def test_the_questions_are_numbered_from_one():
+    assert [path.stem[:3] for path in FILES] == [f"w{i + 1:02}" for i in range(len(FILES))]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_question_is_asked_answered_and_ends_in_a_number(path):
     data = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
