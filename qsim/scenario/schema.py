@@ -52,6 +52,9 @@ _HEAD = """\
 
 A scenario says who sends, through which broker, to whom. Names are keys, every quantity has a unit, unknown keys are
 errors. `qsim validate FILE` says what is wrong with one, `qsim show FILE` prints it with every default filled in.
+
+The files here are bundled (`qsim examples`, `qsim run NAME`): in [seed](seed/README.md) what is said of message queues,
+sentence by sentence, in [whatif](whatif/README.md) what people ask about theirs.
 """
 
 _UNITS = """
