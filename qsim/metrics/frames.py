@@ -18,6 +18,7 @@ from qsim.metrics.life import Row, rows_of, rows_of_each
 from qsim.metrics.naming import message_name, process_name
 from qsim.metrics.numbers import Numbers
 from qsim.metrics.steps import distinct
+from qsim.scenario.plan import Plan
 from qsim.units import SECOND
 
 if TYPE_CHECKING:
@@ -253,7 +254,8 @@ def _events(numbers: Numbers) -> pd.DataFrame:
             "queue": _repeated([q.name for q in ledger.plan.queues], rows["queue"].astype(np.int64)),
             "message": rows["message"],
             "consumer": _repeated(
-                [c.name for c in ledger.plan.consumers], np.where(of_process, client >> PROCESS_BITS, -1)
+                [*(c.name for c in ledger.plan.consumers), *_who_take_replies(ledger.plan)],
+                np.where(of_process, client >> PROCESS_BITS, -1),
             ),
             "process": np.where(of_process, (client & ((1 << PROCESS_BITS) - 1)) + 1, 0),
             "attempt": rows["attempt"],
@@ -262,6 +264,11 @@ def _events(numbers: Numbers) -> pd.DataFrame:
             "other": rows["other"],
         }
     )
+
+
+def _who_take_replies(plan: Plan) -> list[str]:
+    """Producers have numbers behind the consumers; they are clients where they fetch what answers them."""
+    return [p.name for p in plan.producers] if any(p.request_reply for p in plan.producers) else []
 
 
 def _enum(members: Any, values: Array) -> Any:

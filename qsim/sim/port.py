@@ -358,9 +358,11 @@ class Port:
         if self.is_one_of_several and self._serve_from_better(now):
             return True
         queue = self.queue
+        there = queue.visible
         served = queue.serve(now, choice)
         if served is None:
-            self._after_receive([])
+            if queue.visible != there:  # else nothing has moved: two queues that dead-letter into each other would ask in turn for ever
+                self._after_receive([])
             return False
         if queue.waiting and queue.visible or queue.waits.due <= now:
             self._arm_turn()  # before anybody begins: who else waits comes in this instant too

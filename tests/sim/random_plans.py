@@ -127,7 +127,20 @@ class Draw:
         made |= self.some(0.25, lambda: {"batch": {"size": self.r.randint(2, 4), "max_wait": self.span(0, 3)}})
         made |= self.some(0.25, lambda: {"on_reject": "block"})
         made |= self.some(0.35, lambda: {"on_reject": self.retry(True), "timeout": self.span(1, 3)})
-        return made
+        return self.load(made, to) if self.maybe(0.4) else made
+
+    def load(self, made, to):
+        """The same producer in bursts, held back, or as a closed loop."""
+        kind, scale = self.r.random(), 1000 if self.unit == "ms" else 1
+        if kind < 0.3 and "stages" not in made:
+            return made | {"bursts": {"on": self.span(2, 6), "off": self.time(1, 5)}}
+        if kind < 0.55:
+            return made | {"slow_down": {"token_bucket": {"rate": f"{self.r.choice((1, 0.5)) * scale}/s", "burst": self.r.randint(1, 3)}}}
+        if kind < 0.8 and "rate" in made:
+            watching = {"watch": f"{to}.visible", "above": 3, "resume_below": 2, "to": f"{0.5 * scale}/s"}
+            return made | {"slow_down": watching | {"check_every": self.span(1, 2)}}
+        rest = {key: value for key, value in made.items() if key not in ("rate", "arrivals", "stages")}
+        return rest | {"clients": {"count": self.r.randint(1, 4), "think": self.time(1, 4)}}
 
     def arrivals(self):
         rate = self.r.choice((1, 1, 2, 0.5))

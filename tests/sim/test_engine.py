@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from enum import Enum, IntEnum
 from fractions import Fraction
@@ -258,3 +259,23 @@ def test_a_run_leaves_no_trace_behind():
     for thread in threads:
         thread.join()
     assert got == [expected] * 3
+
+
+def test_two_queues_that_dead_letter_into_each_other_do_not_ask_in_turn_for_ever():
+    """In both a consumer waits, and what is visible is of a group at work: nothing can be handed out, nothing moves."""
+    text = """
+        queues: {a: {profile: sqs-fifo, dlq: {queue: b, max_receives: 3}}, b: {profile: sqs-fifo, dlq: {queue: a, max_receives: 3}}}
+        producers:
+          p: {to: a, rate: 1/s, arrivals: regular, limit: 3, message: {group: {keys: 1}}}
+          q: {to: b, rate: 1/s, arrivals: regular, limit: 3, message: {group: {keys: 1}}}
+        consumers:
+          c: {from: a, count: 2, service: 5s, poll: {wait: 20s}}
+          d: {from: b, count: 2, service: 5s, poll: {wait: 20s}}
+    """
+    seen = Counter()
+
+    def stands_still(progress):
+        seen[progress.now] += 1
+        assert seen[progress.now] < 40, "time stands still"
+
+    assert run(text, 60, progress=stands_still).count("EFFECT") == 6
