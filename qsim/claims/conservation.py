@@ -17,27 +17,32 @@ from qsim.sim.recording import Recording
 IN = ("accepted", "moved_in")
 LEVELS = ("visible", "in_flight", "delayed", "deferred")
 OUT = ("acked", "dead_lettered", "moved_out", "expired", "dropped", "purged", "vanished")
+COPIES = {"accepted": Kind.ACCEPTED, "suppressed": Kind.SUPPRESSED, "rejected": Kind.REJECTED}
+"""What its queue says of each copy that a topic makes."""
 OUTCOMES = ("accepted", "suppressed", "rejected", "lost_on_the_way", "under_way")
 _ALWAYS = (0, NEVER)
 
 
 def conservation(recording: Recording | Numbers) -> dict[str, Any]:
     """{"holds": bool, "queues": {name: terms}, "producers": {name: terms}, "dependencies": {name: terms},
-    "emits": {consumer: terms}, "problems": [sentence]}; whoever has neither is left out."""
+    "emits": {consumer: terms}, "topics": {name: terms}, "problems": [sentence]}; what there is none of is left out."""
     numbers = recording if isinstance(recording, Numbers) else Numbers(recording)
     of_queues = {q.name: _queue(numbers, i) for i, q in enumerate(numbers.plan.queues)}
     of_producers = {p.name: _producer(numbers, p) for p in numbers.plan.producers}
     of_dependencies = {d.name: _dependency(numbers, d.index) for d in numbers.plan.dependencies}
     of_emits = {c.name: _emits(numbers, c) for c in numbers.plan.consumers if c.emits}
+    of_topics = {t.name: _topic(numbers, t) for t in numbers.plan.topics}
     problems = [
         *(line for name, terms in of_queues.items() for line in _queue_problems(numbers, name, terms)),
         *(line for name, terms in of_producers.items() for line in _producer_problems(name, terms)),
         *(line for name, terms in of_dependencies.items() for line in _dependency_problems(numbers, name, terms)),
         *(line for name, terms in of_emits.items() for line in _producer_problems(f"{name}'s emits", terms)),
+        *(line for name, terms in of_topics.items() for line in _topic_problems(name, terms)),
     ]
     told: dict[str, Any] = {"holds": not problems, "queues": of_queues, "producers": of_producers}
     told |= {"dependencies": of_dependencies} if of_dependencies else {}
     told |= {"emits": of_emits} if of_emits else {}
+    told |= {"topics": of_topics} if of_topics else {}
     return told | {"problems": problems}
 
 
@@ -50,6 +55,19 @@ def _queue(numbers: Numbers, queue: int) -> dict[str, int]:
 
 def _producer(numbers: Numbers, producer: Any) -> dict[str, int]:
     return {name: counters.of_producer(numbers.ledger, producer, name, _ALWAYS) for name in ("sent", *OUTCOMES)}
+
+
+def _topic(numbers: Numbers, topic: Any) -> dict[str, int]:
+    ledger = numbers.ledger
+    rows = ledger.counts("producer", ledger.span(*_ALWAYS))
+    made = [index for subscription in topic.subscriptions for _, index in subscription.made]
+    became = {name: sum(int(rows[index + 1, kind]) for index in made) for name, kind in COPIES.items()}
+    return {"copies": counters.of_topic(ledger, topic.index, "copies", _ALWAYS)} | became
+
+
+def _topic_problems(name: str, terms: dict[str, int]) -> list[str]:
+    known = sum(terms[outcome] for outcome in COPIES)
+    return [] if terms["copies"] == known else [f"{name}: {terms['copies']} copies, but {known} came to a queue"]
 
 
 def _queue_problems(numbers: Numbers, name: str, terms: dict[str, int]) -> list[str]:

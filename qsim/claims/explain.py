@@ -16,7 +16,7 @@ from qsim.kernel.journal import Kind
 from qsim.metrics import life, places, queues, workers
 from qsim.metrics.naming import message_name
 from qsim.metrics.numbers import Numbers, values_in_window
-from qsim.scenario.plan import Constant, ConsumerPlan, Expectation, ProducerPlan
+from qsim.scenario.plan import Constant, ConsumerPlan, Expectation, Plan, ProducerPlan
 from qsim.scenario.reference import PER_MESSAGE, RATE, SHARE, TIME, Reference, type_of
 from qsim.units import SECOND
 
@@ -48,10 +48,10 @@ def _about(expectation: Expectation, run: Numbers) -> tuple[int | None, list[Pro
         return None, list(plan.producers), list(plan.consumers)
     queue = next((i for i in range(len(plan.queues)) if _touches(run, i, names)), None)
     everyone: list[ProducerPlan | ConsumerPlan] = [*plan.producers, *plan.consumers]
-    ends = [o for o in everyone if queue in _queues_of(o) or o.name in names]
+    ends = [o for o in everyone if queue in _queues_of(plan, o) or o.name in names]
     if queue is not None and not ends:
         queue = next((i for i, q in enumerate(plan.queues) if q.profile.dlq and q.profile.dlq.queue in names), queue)
-        ends = [o for o in everyone if queue in _queues_of(o)]
+        ends = [o for o in everyone if queue in _queues_of(plan, o)]
     return (
         queue,
         [o for o in ends if isinstance(o, ProducerPlan)],
@@ -62,11 +62,14 @@ def _about(expectation: Expectation, run: Numbers) -> tuple[int | None, list[Pro
 def _touches(run: Numbers, queue: int, names: set[str]) -> bool:
     """Whether the queue is named, or a producer or consumer of it is."""
     ends: list[ProducerPlan | ConsumerPlan] = [*run.plan.producers, *run.plan.consumers]
-    return run.plan.queues[queue].name in names or any(queue in _queues_of(o) and o.name in names for o in ends)
+    return run.plan.queues[queue].name in names or any(queue in _queues_of(run.plan, o) and o.name in names for o in ends)
 
 
-def _queues_of(end: ProducerPlan | ConsumerPlan) -> tuple[int, ...]:
-    return (end.to,) if isinstance(end, ProducerPlan) else end.sources
+def _queues_of(plan: Plan, end: ProducerPlan | ConsumerPlan) -> tuple[int, ...]:
+    if isinstance(end, ConsumerPlan):
+        return end.sources
+    topics = plan.topics[end.to - len(plan.queues) :][:1] if end.to >= len(plan.queues) else ()
+    return (end.to, *(each.queue for topic in topics for each in topic.subscriptions))
 
 
 def _objects(expectation: Expectation) -> set[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from qsim.claims.words import say
-from qsim.kernel.journal import Kind
+from qsim.kernel.journal import NOWHERE, Kind
 from qsim.metrics import counters, places, queues, workers
 from qsim.metrics.ledger import Ledger, only, same_turn
 from qsim.metrics.numbers import Numbers
@@ -49,8 +49,9 @@ def _none(found: Array, what: str) -> Claim:
 
 
 def no_message_lost(run: Numbers, value: Any = True) -> Claim:
-    """``lost`` is 0 for every queue."""
+    """``lost`` is 0 for every queue, and nothing was lost on its way to a topic."""
     lost = [queues.lost(run.ledger, i).dense for i in range(len(run.plan.queues))]
+    lost.append(queues.never_arrived(run.ledger, NOWHERE, ("time", "dense")).dense)
     return _none(np.concatenate(lost), "message lost")
 
 

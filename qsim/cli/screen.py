@@ -39,6 +39,7 @@ _CONSUMER = {
     "throughput": "throughput mean",
     "duplicates": "duplicates at end",
 }
+_TOPIC = {"published": "published at end", "copies": "copies at end", "unrouted": "unrouted at end"}
 _FATES = (
     "delayed", "redelivered", "lease_expired", "dead_lettered", "moved_in", "moved_out", "expired", "rejected", "dropped",
     "purged", "vanished", "out_of_order", "lost",
@@ -99,6 +100,7 @@ def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None =
     yield from _queues(outcome)
     yield ""
     yield from _named_by_broker(by_broker or {})
+    yield from _objects(outcome, "topic", [topic.name for topic in outcome.plan.topics], _TOPIC)
     yield from _objects(outcome, "consumer", [c.name for c in outcome.plan.consumers], _CONSUMER)
     yield from _costs(outcome)
     yield from _producers(outcome)

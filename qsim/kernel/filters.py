@@ -177,6 +177,15 @@ class _Token:
         return self.text.upper() if self.kind == "name" else self.text
 
 
+def _plain_name(token: _Token) -> str:
+    """``[user.kind]`` is ``kind``, ``SYS.Label`` is ``sys.Label``."""
+    name = token.text[1:-1] if token.text.startswith("[") else token.text
+    scope, _, rest = name.partition(".")
+    if scope.lower() == "sys":
+        return f"sys.{rest}"
+    return rest if scope.lower() == "user" and rest else name
+
+
 class _Reader:
     """Recursive descent: OR binds least, then AND, then NOT."""
 
@@ -311,16 +320,14 @@ class _Reader:
         token = self.peek()
         if token.kind != "name" or token.word in _WORDS:
             raise self.fail(f"the name of a property is missing{self._found()}")
-        name = token.text[1:-1] if token.text.startswith("[") else token.text
+        name = _plain_name(token)
         scope, _, rest = name.partition(".")
-        if scope.lower() == "sys" and rest not in SYSTEM:
+        if scope == "sys" and rest not in SYSTEM:
             near = get_close_matches(rest, SYSTEM, 1)
             hint = f"did you mean sys.{near[0]}?" if near else f"there are: {', '.join(SYSTEM)}"
             raise self.fail(f"there is no system property {rest!r}; {hint}")
         self._at += 1
-        if scope.lower() == "sys":
-            return f"sys.{rest}"
-        return rest if scope.lower() == "user" and rest else name
+        return name
 
     # --- actions ---
 
@@ -359,6 +366,13 @@ def parse(text: str) -> Predicate:
         reader.end()
         _parsed[text] = predicate
     return _parsed[text]
+
+
+def properties(text: str) -> list[tuple[str, int]]:
+    """The application's properties for which a filter asks, and at which column."""
+    tokens = [token for token in _Reader(text)._split(text) if token.kind == "name" and token.word not in _WORDS]
+    asked = [(_plain_name(token), token.column) for token in tokens]
+    return [(name, column) for name, column in asked if not name.startswith("sys.")]
 
 
 def parse_action(text: str) -> list[tuple[str, str | None]]:

@@ -133,7 +133,8 @@ class Kind(IntEnum):
     CHANNEL_CLOSED      the broker closed a client's channel, with all that it held (cause: of the call or the lease)
     PUBLISHED           a topic took a message (attempt: how many copies; other: which topic; queue: -1)
     AWAY, BACK          the broker of a queue is gone, is there again (message: -1)
-    UNROUTED            a message to a topic, and no queue wanted it (cause: NO_ROUTE if it was sent back; queue: -1)
+    UNROUTED            a message to a topic, and no queue wanted it (cause: NO_ROUTE if it was sent back; other: which topic;
+                        queue: -1)
     consumers (attempt: the simulator's own count of starts of this message at this consumer)
     STARTED             work begins; only at consumers that buffer, elsewhere RECEIVED is the start
     EFFECT              the work took effect

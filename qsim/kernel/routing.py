@@ -6,7 +6,7 @@ A queue gets one copy, however many of its subscriptions want the message (RMQ-1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qsim.kernel import filters
@@ -56,19 +56,26 @@ class Subscription:
         return MATCHES[self.kind](self.key, key) and (any(passed) if self.any_of else all(passed))
 
 
-def copies(
-    subscriptions: Iterable[Subscription], attributes: Attributes | None, key: str = ""
-) -> list[tuple[str, Attributes | None]]:
-    """(queue, attributes) of every copy, in the order of subscribing."""
-    made: list[tuple[str, Attributes | None]] = []
-    for subscription in subscriptions:
+def takers(
+    subscriptions: Sequence[Subscription], attributes: Attributes | None, key: str = ""
+) -> list[tuple[int, Attributes | None]]:
+    """(number of the subscription, attributes) of every copy, in the order of subscribing."""
+    made: list[tuple[int, Attributes | None]] = []
+    for number, subscription in enumerate(subscriptions):
         if not subscription.wants(attributes or {}, key):
             continue
         if subscription.rules:
-            made += [(subscription.queue, each) for each in filters.copies(subscription.rules, attributes or {})]
-        elif (subscription.queue, attributes) not in made:
-            made.append((subscription.queue, attributes))
+            made += [(number, each) for each in filters.copies(subscription.rules, attributes or {})]
+        elif (subscription.queue, attributes) not in [(subscriptions[n].queue, each) for n, each in made]:
+            made.append((number, attributes))
     return made
+
+
+def copies(
+    subscriptions: Sequence[Subscription], attributes: Attributes | None, key: str = ""
+) -> list[tuple[str, Attributes | None]]:
+    """(queue, attributes) of every copy, in the order of subscribing."""
+    return [(subscriptions[number].queue, each) for number, each in takers(subscriptions, attributes, key)]
 
 
 def virtual_topic_of(queue: str) -> str | None:

@@ -40,12 +40,18 @@ QUEUE_MOMENTS: dict[str, Callable[[Ledger, int], Any]] = {
     "lost": queues.lost,
     "requests": costs.requests,
 }
-PRODUCER: dict[str, Kind] = {
-    "sent": Kind.SENT,
-    "accepted": Kind.ACCEPTED,
-    "rejected": Kind.REJECTED,
-    "lost_on_the_way": Kind.LOST_SEND,
-    "suppressed": Kind.SUPPRESSED,
+TOPIC: dict[str, Kind] = {
+    "published": Kind.PUBLISHED,
+    "copies": Kind.PUBLISHED,
+    "unrouted": Kind.UNROUTED,
+}
+PRODUCER: dict[str, tuple[Kind, ...]] = {
+    "sent": (Kind.SENT,),
+    "accepted": (Kind.ACCEPTED, Kind.PUBLISHED),
+    "rejected": (Kind.REJECTED,),
+    "timeouts": (Kind.TIMED_OUT, Kind.GAVE_UP_WAITING),
+    "lost_on_the_way": (Kind.LOST_SEND,),
+    "suppressed": (Kind.SUPPRESSED,),
 }
 CONSUMER: dict[str, Kind] = {
     "effects": Kind.EFFECT,
@@ -73,16 +79,19 @@ def of_queue(ledger: Ledger, queue: int, name: str, span: Span, marked: Array | 
 def of_producer(ledger: Ledger, producer: ProducerPlan, name: str, span: Span, marked: Array | None = None) -> int:
     if name == "under_way":
         return _under_way(ledger, producer, span, marked)
-    if name == "timeouts":
-        return sum(_sum(ledger, producer, kind, span, marked) for kind in (Kind.TIMED_OUT, Kind.GAVE_UP_WAITING))
     if name == "retried":
         tries = sends(ledger, producer)
         return _moments(only(tries, tries.attempt > 1), span, marked)
-    return _sum(ledger, producer, PRODUCER[name], span, marked)
+    each = [(index, kind) for index in _indices(producer) for kind in PRODUCER[name]]
+    return sum(_rows(ledger, "producer", index, kind, span, marked) for index, kind in each)
 
 
-def _sum(ledger: Ledger, producer: ProducerPlan, kind: Kind, span: Span, marked: Array | None) -> int:
-    return sum(_rows(ledger, "producer", index, kind, span, marked) for index in _indices(producer))
+def of_topic(ledger: Ledger, topic: int, name: str, span: Span, marked: Array | None = None) -> int:
+    rows = ledger.select(TOPIC[name], columns=("time", "dense", "attempt", "other"))
+    rows = only(rows, rows.other == topic)
+    if name == "copies":
+        rows.weight = rows.attempt
+    return _moments(rows, span, marked)
 
 
 def of_consumer(
@@ -121,12 +130,12 @@ def sends(ledger: Ledger, producer: ProducerPlan) -> Any:
 
 def good_answers(ledger: Ledger, producer: ProducerPlan) -> Any:
     """Replies in time; where no replies are awaited, what was accepted: time, dense, attempt."""
-    return rows_of(ledger, producer, Kind.ACCEPTED if producer.request_reply is None else Kind.REPLIED)
+    return rows_of(ledger, producer, *(PRODUCER["accepted"] if producer.request_reply is None else (Kind.REPLIED,)))
 
 
-def rows_of(ledger: Ledger, producer: ProducerPlan, kind: Kind) -> Any:
+def rows_of(ledger: Ledger, producer: ProducerPlan, *kinds: Kind) -> Any:
     """Rows about the producer's messages: time, dense, attempt."""
-    rows = ledger.select(kind, columns=("time", "dense", "attempt"))
+    rows = ledger.select(*kinds, columns=("time", "dense", "attempt"))
     low, high = ledger.first[producer.first_index], ledger.first[producer.first_index + producer.count]
     return only(rows, (rows.dense >= low) & (rows.dense < high))
 

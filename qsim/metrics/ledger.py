@@ -190,10 +190,10 @@ class Ledger:
 
     @cached_property
     def poison(self) -> Array:
-        """Whether a message was sent as poison (a later fix does not change that)."""
+        """Whether a message was sent as poison (a later fix does not change that), or is a copy of one."""
         marked = np.zeros(self.size, bool)
         marked[self.select(Kind.POISON, columns=("dense",)).dense] = True
-        return self._inherited(marked, nothing=False)
+        return self._inherited(marked, nothing=False, by_copies=True)
 
     @cached_property
     def payload(self) -> Array:
@@ -229,11 +229,12 @@ class Ledger:
         for origin, start, end in zip(self.origins, self.first, self.first[1:], strict=False):
             yield origin, slice(int(start), int(end))
 
-    def _inherited(self, values: Array, nothing: int = -1, of_roots: bool = False) -> Array:
-        """``values`` by message, where those of which ``nothing`` is said have their parent's (all their root's)."""
+    def _inherited(self, values: Array, nothing: int = -1, of_roots: bool = False, by_copies: bool = False) -> Array:
+        """``values`` by message, where those of which ``nothing`` is said have their parent's (all their root's; only
+        copies)."""
         for index, (origin, own) in enumerate(self._runs()):
             above = origin.root if of_roots else origin.parent
-            if above != index:
+            if above != index and (origin.is_copy or not by_copies):
                 from_ = int(self.first[above])
                 theirs = values[from_ : from_ + own.stop - own.start]
                 values[own] = theirs if of_roots else np.where(values[own] == nothing, theirs, values[own])

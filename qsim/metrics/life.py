@@ -16,6 +16,7 @@ from qsim.metrics import queues
 from qsim.metrics.ledger import CHUNK, Ledger
 from qsim.metrics.naming import message_name, message_number, process_name
 from qsim.metrics.numbers import Numbers
+from qsim.scenario.origins import NUMBER, NUMBER_BITS
 from qsim.scenario.plan import Plan
 from qsim.units import MILLISECOND, SECOND, Nanos
 
@@ -126,7 +127,33 @@ def story(numbers: Numbers, message: int) -> list[str]:
     teller = _Teller(numbers.plan, rows)
     told = [(row, teller.tell(row)) for row in rows if row.kind not in _MARKS]
     lines = [f"t={clock(row.time):<12} {text}" for row, text in told]
-    return [*lines, *bars(numbers, rows)]
+    return [*_before(numbers, message), *lines, *_after(numbers, message), *bars(numbers, rows)]
+
+
+def _before(numbers: Numbers, message: int) -> list[str]:
+    """Of a copy: when the message was sent of which it is one."""
+    ledger = numbers.ledger
+    origin = ledger.origins[message >> NUMBER_BITS]
+    if not origin.is_copy:
+        return []
+    sent = int(ledger.first_sent[ledger.dense(np.array([message]))[0]])
+    original = message_name(numbers.plan, origin.parent << NUMBER_BITS | message & NUMBER)
+    return [f"t={clock(sent):<12} sent       {original}, of which this is a copy"]
+
+
+def _after(numbers: Numbers, message: int) -> list[str]:
+    """What was made of the message: each has a life of its own."""
+    ledger, number = numbers.ledger, message & NUMBER
+    made = [i for i, o in enumerate(ledger.origins) if o.parent == message >> NUMBER_BITS != i]
+    names = [message_name(numbers.plan, i << NUMBER_BITS | number) for i in made if _came_to_be(ledger, i, number)]
+    return [f"{'':<15}made of it: {', '.join(names)}"] if names else []
+
+
+def _came_to_be(ledger: Ledger, index: int, number: int) -> bool:
+    """Whether a message is told of: a topic's filters may have left it out."""
+    if number >= int(ledger.first[index + 1] - ledger.first[index]):
+        return False
+    return bool((ledger.rows["message"] == (index << NUMBER_BITS | number)).any())
 
 
 class _Teller:
@@ -237,7 +264,11 @@ def _moved_in(t: _Teller, row: Row) -> str:
 
 _TELLS: dict[Kind, Callable[[_Teller, Row], str]] = {
     Kind.SENT: _sent,
-    Kind.LOST_SEND: lambda t, row: "LOST on the way to the queue",
+    Kind.LOST_SEND: lambda t, row: f"LOST on the way to the {'queue' if row.queue >= 0 else 'topic'}",
+    Kind.PUBLISHED: lambda t, row: (
+        f"published  {t.plan.topics[row.other].name}: {row.attempt} {'copy' if row.attempt == 1 else 'copies'}"
+    ),
+    Kind.UNROUTED: lambda t, row: "UNROUTED: no subscription wanted it",
     Kind.TIMED_OUT: lambda t, row: "the producer waits no longer for an answer",
     Kind.ANSWERED: lambda t, row: "the producer hears",
     Kind.REPLIED: lambda t, row: f"REPLIED    in time, through {t.queue(row.queue)}",
@@ -356,14 +387,15 @@ def _cell(lease: Lease, time: Nanos) -> str:
 
 def summary_of(numbers: Numbers, message: int) -> dict[str, Any]:
     """The life in a few numbers: sent, receives, effects, and how it ended."""
-    rows = rows_of(numbers.ledger, message)
+    ledger = numbers.ledger
+    rows = rows_of(ledger, message)
     kinds = [row.kind for row in rows]
-    sent = next((row.time for row in rows if row.kind == Kind.SENT), None)
+    sent = int(ledger.first_sent[ledger.dense(np.array([message]))[0]])
     gone = next((row for row in reversed(rows) if row.kind in _FATES), None)
     return {
         "message": message_name(numbers.plan, message),
-        "sent_s": None if sent is None else sent / SECOND,
-        "sent": "never" if sent is None else clock(sent),
+        "sent_s": None if sent < 0 else sent / SECOND,
+        "sent": "never" if sent < 0 else clock(sent),
         "receives": kinds.count(Kind.RECEIVED),
         "effects": kinds.count(Kind.EFFECT),
         "ended": None if gone is None else f"{_FATES[Kind(gone.kind)]} at {clock(gone.time)}",

@@ -269,11 +269,12 @@ _VALUES: dict[tuple[str, str], Callable[..., queues.Values]] = {
 }
 _COUNTERS: dict[str, Callable[..., Number]] = {
     "queue": counters.of_queue,
+    "topic": counters.of_topic,
     "producer": counters.of_producer,
     "consumer": counters.of_consumer,
     "dependency": counters.of_dependency,
 }
-SHARE_OF = {"queue": "received", "producer": "sent", "consumer": "effects", "dependency": "calls"}
+SHARE_OF = {"queue": "received", "topic": "published", "producer": "sent", "consumer": "effects", "dependency": "calls"}
 """To which counter of the same object a counter's share is its ratio."""
 
 

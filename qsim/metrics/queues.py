@@ -13,7 +13,7 @@ import numpy as np
 
 from qsim.kernel.journal import NOBODY, Kind, Place
 from qsim.metrics import places
-from qsim.metrics.ledger import Ledger, firsts, key, last_before, only, same_turn
+from qsim.metrics.ledger import NUMBER_BITS, Ledger, firsts, key, last_before, only, same_turn
 from qsim.metrics.steps import FOREVER, Ages, Steps, from_changes
 
 Array = Any
@@ -248,7 +248,9 @@ def lost(ledger: Ledger, queue: int) -> SimpleNamespace:
     """Ended with no effect and nobody told: time, dense, position, kind."""
     columns = ("time", "dense", "position", "kind")
     ended = ledger.select(*_LOSSES, queue=queue, columns=columns)
-    parts = [ended, _never_arrived(ledger, queue, columns), _died_after_ack(ledger, queue, columns)]
+    parts = [
+        ended, never_arrived(ledger, queue, columns), _refused(ledger, queue, columns), _died_after_ack(ledger, queue, columns),
+    ]  # fmt: skip
     joined = SimpleNamespace(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in columns})
     if not len(joined.time):
         return joined
@@ -259,16 +261,32 @@ def lost(ledger: Ledger, queue: int) -> SimpleNamespace:
     return only(joined, firsts(joined.dense, ledger.size))
 
 
-def _never_arrived(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
-    """The last try of a message that never arrived."""
+def never_arrived(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
+    """The last try of a message that never arrived; ``queue`` -1: of those to topics."""
     rows = ledger.select(Kind.LOST_SEND, queue=queue, columns=(*columns, "attempt"))
     if not len(rows.time):
         return only(rows, slice(0, 0))
-    tries, arrived = np.zeros(ledger.size, np.int64), np.zeros(ledger.size, bool)
+    tries = np.zeros(ledger.size, np.int64)
     sent = ledger.select(Kind.SENT, columns=("dense", "attempt"))
     np.maximum.at(tries, sent.dense, sent.attempt)
-    arrived[ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, columns=("dense",)).dense] = True
-    return only(rows, (rows.attempt == tries[rows.dense]) & ~arrived[rows.dense])
+    return only(rows, (rows.attempt == tries[rows.dense]) & ~_arrived(ledger)[rows.dense])
+
+
+def _arrived(ledger: Ledger) -> Array:
+    """Which messages some queue or topic took."""
+    arrived = np.zeros(ledger.size, bool)
+    took = ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, Kind.MOVED_IN, Kind.PUBLISHED, columns=("dense",))
+    arrived[took.dense] = True
+    return arrived
+
+
+def _refused(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:
+    """Copies that the queue refused: their topic has taken the original, and nobody is told."""
+    of_copies = np.array([origin.is_copy for origin in ledger.origins] or [False])
+    if not of_copies.any():
+        return SimpleNamespace(**{name: np.empty(0, np.int64) for name in columns})
+    rows = ledger.select(Kind.REJECTED, queue=queue, columns=(*columns, "message"))
+    return only(rows, of_copies[rows.message >> NUMBER_BITS] & ~_arrived(ledger)[rows.dense])
 
 
 def _died_after_ack(ledger: Ledger, queue: int, columns: tuple[str, ...]) -> SimpleNamespace:

@@ -228,7 +228,8 @@ def send_time(ledger: Ledger) -> Values:
     """
     heard = ledger.select(Kind.ANSWERED, columns=("time", "dense"))
     answered = np.full(ledger.size, -1, np.int64)
-    outcome = ledger.select(Kind.ACCEPTED, Kind.SUPPRESSED, Kind.REJECTED, columns=("time", "dense"))
+    outcomes = (Kind.ACCEPTED, Kind.SUPPRESSED, Kind.REJECTED, Kind.PUBLISHED)
+    outcome = ledger.select(*outcomes, columns=("time", "dense"))
     answered[outcome.dense[::-1]] = outcome.time[::-1]
     answered[ledger.select(Kind.TIMED_OUT, columns=("dense",)).dense] = -1
     answered[heard.dense] = heard.time

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.brokers import PROFILES
 from qsim.kernel.profile import Profile
+from qsim.kernel.routing import takers
 from qsim.scenario import autoscalers, files, model, plan, resolve, times
 from qsim.scenario.capacity import Pool, average_rate, rate_of_gaps, share_on
 from qsim.scenario.problems import Problem
@@ -158,15 +161,14 @@ def _eta(said: Said, scenario: model.Scenario, name: str, producer: model.Produc
     """A105."""
     eta = producer.message.eta if producer.message else None
     held = _time(eta, folder) if eta is not None else None
-    lease = (
-        resolve.profile_of(scenario.queues[producer.to]).visibility_timeout if producer.to in scenario.queues else None
-    )
-    if held is None or lease is None:
+    if held is None:
         return
-    if (long := times.quantile(held, 0.95)) > lease:
-        text = (
-            f"eta p95 {_rounded(long)} is longer than the visibility_timeout {write_duration(lease)} of {producer.to}"
-        )
+    long = times.quantile(held, 0.95)
+    for queue in resolve.queues_behind(scenario, producer.to):
+        lease = resolve.profile_of(scenario.queues[queue]).visibility_timeout
+        if lease is None or long <= lease:
+            continue
+        text = f"eta p95 {_rounded(long)} is longer than the visibility_timeout {write_duration(lease)} of {queue}"
         said.say("A105", text, ("producers", name, "message", "eta"),
                  "the worker holds the message until it is due: it will be handed out again; use delay:")  # fmt: skip
 
@@ -187,7 +189,8 @@ def _dead_letters(said: Said, scenario: model.Scenario, name: str) -> None:
     if profile.dlq is not None or profile.max_deliveries is not None:
         return  # by another key; or dropped when it has been delivered too often
     readers = {n: c for n, c in everybody.items() if resolve.ack(c) != "on-receive"}  # who acks first never retries
-    poisoned = [n for n, p in scenario.producers.items() if p.to == name and p.message and p.message.poison]
+    senders = {n: p for n, p in scenario.producers.items() if name in resolve.queues_behind(scenario, p.to)}
+    poisoned = [n for n, p in senders.items() if p.message and p.message.poison]
     failing = [n for n, c in readers.items() if c.failures and (c.failures.error or c.failures.crash)]
     if readers and (poisoned or failing):
         what = f"{poisoned[0]} sends poison" if poisoned else f"{failing[0]} fails"
@@ -241,7 +244,7 @@ def _changes(scenario: model.Scenario, queue: str, reader: str) -> bool:
     """Whether the timeline or an alert changes how much arrives, or is finished: then the file alone does not tell."""
     paths = [path for event in (scenario.timeline or {}).values() for path in event.set or {}]
     paths += [path for alert in (scenario.alerts or {}).values() if alert.do for path in alert.do.set]
-    senders = [name for name, producer in scenario.producers.items() if producer.to == queue]
+    senders = [name for name, p in scenario.producers.items() if queue in resolve.queues_behind(scenario, p.to)]
     return any(path.startswith((f"consumers.{reader}.", *(f"producers.{name}." for name in senders))) for path in paths)
 
 
@@ -282,11 +285,28 @@ def _arrivals(scenario: model.Scenario, queue: str, folder: FilePath) -> float |
     """Messages a second on average over the run; None where that cannot be told from the file."""
     total = 0.0
     for producer in scenario.producers.values():
-        if producer.to == queue:
+        if queue in resolve.queues_behind(scenario, producer.to):
             if (rate := _rate(producer, scenario.run.duration, folder)) is None:
                 return None
-            total += rate * producer.count
+            total += rate * producer.count * _copies(scenario, producer, queue)
     return total
+
+
+def _copies(scenario: model.Scenario, producer: model.Producer, queue: str) -> float:
+    """How many of each of the producer's messages come to this queue, on average: 1, or what its topic makes."""
+    topic = (scenario.topics or {}).get(producer.to)
+    if topic is None:
+        return 1.0
+    message = producer.message or model.Message()
+    rules = [resolve.rule(topic.type, each) for each in topic.subscriptions]
+    given = message.attributes or {}
+    made = 0.0
+    for values in product(*given.values()):
+        attributes = dict(zip(given, values, strict=True))
+        share = prod(float(given[name][value]) for name, value in attributes.items())
+        wanted = [rules[number].queue for number, _ in takers(rules, attributes, message.key or "")]
+        made += share * wanted.count(queue)
+    return made
 
 
 def _rate(producer: model.Producer, duration: Nanos, folder: FilePath) -> float | None:
@@ -303,7 +323,8 @@ def _rate(producer: model.Producer, duration: Nanos, folder: FilePath) -> float 
 
 
 def _even(scenario: model.Scenario, queue: str) -> bool:
-    return all(p.arrivals == "regular" for p in scenario.producers.values() if p.to == queue)
+    senders = [p for p in scenario.producers.values() if queue in resolve.queues_behind(scenario, p.to)]
+    return all(p.arrivals == "regular" and _copies(scenario, p, queue) == 1 for p in senders)
 
 
 Advice = Callable[[Said, Work], Any]

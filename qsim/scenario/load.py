@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.scenario import control, files, meaning, model, plan, shape, whatif
-from qsim.scenario.branches import with_branches
+from qsim.scenario.branches import Circle, with_branches
 from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
 from qsim.scenario.resolve import Resolver, cost, drain, expectation
@@ -221,7 +221,12 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
     changes = control.changes(controls, alerts)
     queues, producers = resolver.queues(), resolver.producers()
     consumers = control.with_most(resolver.consumers(), changes)
-    topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, changes)
+    try:
+        topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, changes)
+    except Circle as circle:
+        section = "topics" if circle.names[0] in (scenario.topics or {}) else "consumers"
+        place = document.place((section, circle.names[0]), of_key=True)
+        fail("Q034", f"a message would come back as another, for ever: {circle}", place)
     return plan.Plan(
         name=scenario.name,
         title=scenario.title,

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any
 
-from qsim.scenario import advice, control, model, rules, shape
+from qsim.scenario import advice, control, model, rules, shape, topics
 from qsim.scenario.paths import SECTIONS, found, split, value_at
 from qsim.scenario.problems import Problem, ScenarioError, did_you_mean
 from qsim.scenario.said import Said
@@ -34,7 +34,7 @@ def check(
     if not isinstance(document.data, dict):
         return []
     said = Said(document)
-    for look in (_names, _references, _exclusive, _profiles, _later, _settable):
+    for look in (_names, _references, topics.look, _exclusive, _profiles, _later, _settable):
         look(said)
     rest = scenario or shape.repaired(document)
     if rest is not None:
@@ -46,7 +46,7 @@ def check(
     if (
         advise
         and scenario is not None
-        and not any(problem.code in ("Q004", "Q014", "Q016") for problem in said.problems)
+        and not any(problem.code in ("Q004", "Q014", "Q016", "Q038") for problem in said.problems)
     ):
         said.problems += advice.check(document, scenario, folder)
     never = {problem.place for problem in said.problems if problem.code == "Q025"}
@@ -143,17 +143,22 @@ def _variants_named(said: Said) -> None:
 
 def _priorities_named(said: Said) -> None:
     for path, given in found(said.data, "producers.*.message.priority"):
-        queue = value_at(said.data, (*path[:2], "to"))
-        if not isinstance(queue, str) or queue not in _keys(said.data, "queues"):
+        to = value_at(said.data, (*path[:2], "to"))
+        queues = topics.behind(said.data, to)
+        if not queues:
             continue
-        listed = value_at(said.data, ("queues", queue, "priorities"))
-        names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+        names = [name for queue in queues for name in _listed(said.data, queue)]
         for name in [given] if isinstance(given, str) else given if isinstance(given, dict) else ():
             if name not in names:
                 inner = (*path, name) if isinstance(given, dict) else path
-                guess = did_you_mean(name, names, "there are") or f"write queues.{queue}.priorities: [{name[:40]}]"
-                message = f"no priority of {queue} is called {name[:60]!r}"
+                guess = did_you_mean(name, names, "there are") or f"write queues.{queues[0]}.priorities: [{name[:40]}]"
+                message = f"no priority of {to} is called {name[:60]!r}"
                 said.say("Q020", message, inner, guess, of_key=isinstance(given, dict))
+
+
+def _listed(data: Any, queue: str) -> list[str]:
+    listed = value_at(data, ("queues", queue, "priorities"))
+    return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
 
 
 # --- keys that exclude each other, or need each other ----------------------------------------------------------------
@@ -336,6 +341,9 @@ _CANNOT_PRODUCER: tuple[tuple[str, str, str | None], ...] = (
     ("sqs-standard", "message.dedup", "SQS-5: deduplication is for FIFO queues"),
     ("activemq-classic", "message.dedup", "AMQ-4: no deduplication of sends"),
 )
+_CANNOT_SUBSCRIPTION = tuple(
+    (pattern, "delay", why) for pattern, key, why in _CANNOT_PRODUCER if key == "message.delay"
+)
 _BROKER: dict[str, tuple[str, ...]] = {
     "sqs-fifo": ("dedup_scope", "content_dedup", "throughput_limit"),
     "rabbitmq-*": ("version", "single_active", "ttl", "consumer_timeout", "max_priority", "dead_letter_to"),
@@ -387,7 +395,14 @@ def _profiles(said: Said) -> None:
         _cannot(said, path, consumer, profile, _CANNOT_CONSUMER)
         _own_keys(said, (*path, "client"), profile, _CLIENT)
     for path, producer in found(said.data, "producers.*"):
-        _cannot(said, path, producer, _profile(said.data, value_at(producer, ("to",))), _CANNOT_PRODUCER)
+        for profile in _profiles_behind(said.data, value_at(producer, ("to",))):
+            _cannot(said, path, producer, profile, _CANNOT_PRODUCER)
+    for path, given in found(said.data, "topics.*.subscriptions.*"):
+        _cannot(said, path, given, _profile(said.data, value_at(given, ("queue",))), _CANNOT_SUBSCRIPTION)
+
+
+def _profiles_behind(data: Any, to: Any) -> dict[str | None, None]:
+    return dict.fromkeys(_profile(data, queue) for queue in topics.behind(data, to))
 
 
 def _durable(said: Said, path: Path, queue: Any, profile: str | None) -> None:
@@ -466,13 +481,11 @@ def _later_keys(table: dict[str, tuple[str, ...]]) -> list[str]:
 
 
 _LATER: dict[str, Callable[[Any], bool]] = {
-    "topics": bool,
     "run.warmup": lambda value: value == "auto",
     "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.own_dlq": _given,
-    "producers.*.message.key": _given,
     "consumers.*.handler": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "consumers.*.client.channel": _given,

@@ -362,8 +362,8 @@ class Imperfections(Shape):
 
     duplicate_delivery: Share = key("delivered again though nothing failed", 0)
     reorder: Share = key("received before its turn", 0)
-    lose_send: Share = key("the request never arrives", 0)
-    lose_reply: Share = key("accepted, but the producer does not hear it", 0)
+    lose_send: Share = key("the request never arrives (to a topic: as at the queue behind it where most are lost)", 0)
+    lose_reply: Share = key("accepted, but the producer does not hear it (of a topic: likewise)", 0)
     lose_ack: Share = key("the ack never arrives", 0)
     empty_receive: Share = key("a receive finds nothing though something waits", 0)
 
@@ -453,17 +453,21 @@ class Queue(Shape):
 
 
 class Subscription(Shape):
-    queue: Name
-    key: Text | None = None
-    only: dict[str, list[Text]] | None = None
-    filter: Text | None = None
-    delay: Duration | None = None
+    """Who gets a copy, of which messages: those that pass all of key, only and filter."""
+
+    queue: Name = needed("gets the copy; one copy, however many subscriptions without a filter want it for this queue")
+    only: dict[str, list[Text]] | None = key("{attribute: [values that pass]}", shown="all")
+    filter: Text | None = key("a Service Bus SQL filter: kind = 'cart' AND NOT region IN ('eu', 'us')", shown="all")
+    delay: Duration | None = key("this much later than the message itself", shown="the queue's delay")
+    key: Text | None = key("binding key, for type direct and topic: * is one word, # any number of them", shown="none")
 
 
 class Topic(Shape):
-    """Copies each message to its subscriptions."""
+    """Copies each message to its subscriptions, and answers the producer at once: a copy refused is nobody's error."""
 
-    type: Literal["fanout", "direct", "topic", "headers"] = key("how the key is matched", "fanout")
+    type: Literal["fanout", "direct", "topic", "headers"] = key(
+        "how message.key is matched: not at all, exactly, as a pattern of words, not at all (only: is)", "fanout"
+    )
     subscriptions: list[Subscription] = needed("who gets a copy")
 
 
@@ -540,7 +544,7 @@ class Message(Shape):
     delay: Time | None = key("visible this much later", shown="the queue's")
     ttl: Duration | None = key("then expired", shown="none")
     eta: Time | None = key("not before; the consumer holds it, lease running, until it is due", shown="none")
-    key: Text | None = Field(default=None, description="routing key")
+    key: Text | None = Field(default=None, description="routing key, for a topic of type direct or topic")
     group: Groups | None = Field(default=None, description="message groups")
     poison: (
         Annotated[Annotated[Share, PLAIN] | Annotated[PoisonBurst, MAP], PlainOrMap] | None

@@ -171,12 +171,14 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """``rule`` says which messages; a copy is as late as ``delay`` says (None: as the queue does)."""
+    """``rule`` says which messages; a copy is ``delay`` later than the message says (None: than the queue says, where
+    the message says nothing).  ``has_ids``: a copy whose original has no deduplication id has its identity as one."""
 
     queue: int
     rule: Subscription
     delay: Nanos | None
     made: Made = ()
+    has_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

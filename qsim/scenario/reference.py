@@ -94,10 +94,6 @@ def _without_labels(type_: str, dimension: str, **says: str) -> dict[str, Metric
     return {name: Metric(type_, dimension, text, labels=False) for name, text in says.items()}
 
 
-def _later(type_: str, dimension: str, **says: str) -> dict[str, Metric]:
-    return {name: Metric(type_, dimension, text, labels=False, later=True) for name, text in says.items()}
-
-
 METRICS: dict[str, dict[str, Metric]] = {
     "queue": {
         **_table(
@@ -154,12 +150,12 @@ METRICS: dict[str, dict[str, Metric]] = {
         **_table(PER_MESSAGE, COUNT, receives="How often the message was received from this queue."),
         **_table(ONCE, TIME, drained_at="The first moment after the largest visible at which it is 0."),
     },
-    "topic": _later(
+    "topic": _table(
         COUNTER,
         COUNT,
-        published="Messages sent to the topic.",
+        published="Messages that the topic took; one sent again because the answer was lost counts again.",
         copies="Copies made for subscriptions.",
-        unrouted="Messages for which there was no subscription.",
+        unrouted="Messages that no subscription wanted.",
     ),
     "producer": {
         **_table(SERIES, RATE, rate="Messages sent a second, every try counted."),
@@ -264,6 +260,7 @@ WATCHED = {
         *("accepted", "received", "acked", "nacked", "lease_expired", "redelivered", "dead_lettered", "moved_in"),
         *("moved_out", "expired", "rejected", "dropped", "purged", "vanished", "duplicates_suppressed", "empty_receives"),
     ),
+    "topic": ("published", "copies", "unrouted"),
     "producer": (
         *("rate", "goodput", "sent", "accepted", "rejected", "retried", "timeouts", "lost_on_the_way", "reply_time"),
     ),
@@ -386,7 +383,7 @@ def check_told(reference: Reference, names: Names) -> None:
 def _wrong(reference: Reference, names: Names) -> Iterator[ReferenceError_]:
     kind = names.kinds.get(reference.object)
     if kind is None:
-        message = f"no queue, producer, consumer or alert is called '{reference.object}'"
+        message = f"no queue, topic, producer, consumer or alert is called '{reference.object}'"
         yield ReferenceError_("Q020", message, 0, _suggest(reference.object, names.kinds, "there are"))
         return
     metrics = METRICS[kind]

@@ -360,6 +360,21 @@ _LENGTHS: dict[str, Any] = {
 }
 
 
+def queues_behind(scenario: model.Scenario, to: str) -> list[str]:
+    """The queue of this name, or those that the topic of this name makes copies for."""
+    if to in scenario.queues:
+        return [to]
+    topic = (scenario.topics or {}).get(to)
+    names = dict.fromkeys(subscription.queue for subscription in topic.subscriptions) if topic else {}
+    return [name for name in names if name in scenario.queues]
+
+
+def priorities_at(scenario: model.Scenario, to: str) -> list[str]:
+    """The names of levels there; a topic has those of all its queues."""
+    queues = (scenario.queues[name] for name in queues_behind(scenario, to))
+    return list(dict.fromkeys(name for queue in queues for name in queue.priorities or ()))
+
+
 def levels(priority: str | dict[str, Fraction] | None, priorities: Sequence[str]) -> tuple[float, ...] | None:
     """Cumulative shares of the queue's priorities, in their order; a message that says nothing has the last."""
     if not priorities:
@@ -369,13 +384,18 @@ def levels(priority: str | dict[str, Fraction] | None, priorities: Sequence[str]
     return thresholds([given.get(name, Fraction(0)) for name in priorities])
 
 
-def dedup_keys(message: model.Message, profile: Profile, exactly_once: bool) -> int | None:
-    """None: no deduplication id.  A queue that needs groups needs an id too: the message's identity."""
+def dedup_keys(message: model.Message, has_ids: bool) -> int | None:
+    """None: no deduplication id; 0: the message's identity."""
     if isinstance(message.dedup, model.DedupKeys):
         return message.dedup.keys
-    has_id = profile.numbers_messages and profile.dedup_window != 0  # ASB-2: MessageId
-    wanted = message.dedup == "identity" or exactly_once or has_id or (profile.needs_group and not profile.content_dedup)
-    return 0 if wanted or profile.content_dedup else None
+    return 0 if message.dedup == "identity" or has_ids else None
+
+
+def has_ids(profile: Profile, exactly_once: bool) -> bool:
+    """Whether every message sent here has a deduplication id, asked for or not: where the broker has one of its own
+    (ASB-2: MessageId), makes one of the content, or needs one with the group."""
+    own = profile.numbers_messages and profile.dedup_window != 0
+    return bool(exactly_once or own or profile.needs_group or profile.content_dedup)
 
 
 def _poison(poison: Fraction | model.PoisonBurst) -> plan.Poison:
@@ -446,10 +466,8 @@ class Resolver:
         return plan.TopicPlan(name, index, tuple(self.subscription(topic.type, each) for each in topic.subscriptions))
 
     def subscription(self, kind: str, given: model.Subscription) -> plan.SubscriptionPlan:
-        only = tuple((name, tuple(values)) for name, values in (given.only or {}).items())
-        rules = (Rule(Sql(given.filter)),) if given.filter is not None else ()
-        rule = Subscription(given.queue, only, given.key or "", kind, rules=rules)
-        return plan.SubscriptionPlan(self.queue_index[given.queue], rule, given.delay)
+        ids = has_ids(self.profiles[given.queue], given.queue in exactly_once(self.scenario))
+        return plan.SubscriptionPlan(self.queue_index[given.queue], rule(kind, given), given.delay, has_ids=ids)
 
     # --- dependencies
 
@@ -461,8 +479,8 @@ class Resolver:
 
     def emit(self, given: model.Emit) -> plan.Emit:
         queue = self.scenario.queues.get(given.to)
-        keys = None if queue is None else dedup_keys(model.Message(), profile_of(queue), given.to in exactly_once(self.scenario))
-        return plan.Emit(self.target_index[given.to], given.when == "failure", has_ids=keys is not None)
+        ids = queue is not None and has_ids(profile_of(queue), given.to in exactly_once(self.scenario))
+        return plan.Emit(self.target_index[given.to], given.when == "failure", has_ids=ids)
 
     # --- producers
 
@@ -506,9 +524,8 @@ class Resolver:
 
     def recorded(self, producer: model.Producer, trace: model.Recorded) -> plan.Recorded:
         """As much of it as this producer sends."""
-        queue = self.scenario.queues.get(producer.to, model.Queue())
         wanted = files.Column(trace.file, trace.column, trace.unit)
-        everything = recorded.read(self.folder, wanted, queue.priorities or ())
+        everything = recorded.read(self.folder, wanted, priorities_at(self.scenario, producer.to))
         stop = self.scenario.run.duration if producer.stop is None else producer.stop
         return recorded.part(everything, producer.start, stop, producer.limit)
 
@@ -516,17 +533,18 @@ class Resolver:
         return plan.RequestReply(self.queue_index.get(given.reply_to, 0), given.timeout, given.on_timeout == "retry")
 
     def message(self, message: model.Message, to: str) -> plan.MessagePlan:
-        queue = self.scenario.queues.get(to, model.Queue())
+        queue = self.scenario.queues.get(to)
         return plan.MessagePlan(
             size=message.size,
-            levels=levels(message.priority, queue.priorities or ()),
+            levels=levels(message.priority, priorities_at(self.scenario, to)),
             delay=_optional(message.delay, self.time),
             ttl=message.ttl,
             eta=_optional(message.eta, self.time),
             groups=_optional(message.group, lambda group: plan.Groups(group.keys, float(group.skew))),
             poison=_optional(message.poison, _poison),
-            dedup_keys=dedup_keys(message, profile_of(queue), to in exactly_once(self.scenario)),
+            dedup_keys=dedup_keys(message, queue is not None and has_ids(profile_of(queue), to in exactly_once(self.scenario))),
             attributes=tuple((key, shares(values)) for key, values in (message.attributes or {}).items()),
+            key=message.key or "",
         )
 
     # --- consumers
@@ -626,6 +644,13 @@ def drain(run: model.Run) -> Nanos:
 
 def _takes_time(queue: model.Queue, call: str) -> bool:
     return queue.latency is not None and getattr(queue.latency, call) is not None
+
+
+def rule(kind: str, given: model.Subscription) -> Subscription:
+    """Which messages a subscription wants, at a topic of this type."""
+    only = tuple((name, tuple(values)) for name, values in (given.only or {}).items())
+    rules = (Rule(Sql(given.filter)),) if given.filter is not None else ()
+    return Subscription(given.queue, only, given.key or "", kind, rules=rules)
 
 
 def exactly_once(scenario: model.Scenario) -> set[str]:

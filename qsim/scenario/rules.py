@@ -25,9 +25,11 @@ from qsim.scenario.resolve import (
     groups_of,
     is_high_throughput,
     is_reference,
+    priorities_at,
     profile_of,
     profiles_of,
     quantity,
+    queues_behind,
     sources,
     subqueues,
     uses,
@@ -126,8 +128,8 @@ class Context:
             return None
 
     def read(self, producer: model.Producer, trace: model.Recorded) -> plan.Recorded:
-        queue = self.scenario.queues.get(producer.to, model.Queue())
-        return recorded.read(self.folder, files.Column(trace.file, trace.column, trace.unit), queue.priorities or ())
+        names = priorities_at(self.scenario, producer.to)
+        return recorded.read(self.folder, files.Column(trace.file, trace.column, trace.unit), names)
 
     def mean(self, time: int | model.TimeMap) -> float | None:
         """None where the distribution itself is wrong, which is said elsewhere."""
@@ -370,6 +372,7 @@ _MESSAGE_LIMITS: tuple[Limit, ...] = (
     ("size", "max_size", write_size, "above"),
     ("delay", "max_delay", write_duration, "above"),
 )
+_SUBSCRIPTION_LIMITS: tuple[Limit, ...] = (("delay", "max_delay", write_duration, "above"),)
 _REDRIVE_LIMITS: tuple[Limit, ...] = (("rate", "redrive_rate", lambda rate: write_rate(Fraction(rate)), "above"),)
 
 
@@ -388,8 +391,14 @@ def _limits(context: Context, path: Path, profile: Profile | None, limits: tuple
 
 
 def _producer(context: Context, path: Path, producer: model.Producer) -> None:
-    profile = context.sqs(producer.to)
     message = producer.message or model.Message()
+    for queue in queues_behind(context.scenario, producer.to):
+        _send(context, path, producer, message, queue)
+
+
+def _send(context: Context, path: Path, producer: model.Producer, message: model.Message, queue: str) -> None:
+    """What a queue says of what is sent to it, or copied to it."""
+    profile = context.sqs(queue)
     _limits(context, (*path, "message"), profile, _MESSAGE_LIMITS, message)
     if producer.batch:
         _limits(context, (*path, "batch"), profile, _BATCH_LIMITS, producer.batch)
@@ -397,11 +406,11 @@ def _producer(context: Context, path: Path, producer: model.Producer) -> None:
         if profile and profile.max_size and message.size <= profile.max_size < total:
             context.say("Q031", f"a batch of {producer.batch.size} x {write_size(message.size)} is above the limit of "
                         f"{write_size(profile.max_size)} a call (SQS-4)", (*path, "batch", "size"))  # fmt: skip
-    own = context.profiles.get(producer.to)
+    own = context.profiles.get(queue)
     found = context.recorded(producer)
     if own and own.needs_group and message.group is None and not (found and found.groups):
         what, rule = ("queue with sessions", "ASB-20") if own.grouping is Grouping.SESSIONS else ("queue", "SQS-5")
-        context.say("Q027", f"{producer.to!r} is an {own.name} {what}: its messages need a group ({rule})",
+        context.say("Q027", f"{queue!r} is an {own.name} {what}: its messages need a group ({rule})",
                     (*path, "to"), f"write {dotted(path)}.message.group: {{keys: 100}}")  # fmt: skip
 
 
@@ -460,6 +469,17 @@ def _request_reply(context: Context, path: Path, producer: model.Producer) -> No
     ]  # fmt: skip
     for name in others:
         context.say("Q036", f"producer {name!r} would take replies out of {queue!r}", own, "write a queue of its own")
+
+
+# --- topics ----------------------------------------------------------------------------------------------------------
+
+
+def _subscription(context: Context, path: Path, given: model.Subscription) -> None:
+    queue = context.scenario.queues.get(given.queue)
+    if queue and queue.capacity and queue.capacity.when_full == "block":
+        context.say("Q035", f"{given.queue!r} would block, and a topic waits for no queue", (*path, "queue"),
+                    f"write queues.{given.queue}.capacity.when_full: reject, or drop-oldest")  # fmt: skip
+    _limits(context, path, context.sqs(given.queue), _SUBSCRIPTION_LIMITS, given)
 
 
 # --- consumers -------------------------------------------------------------------------------------------------------
@@ -660,8 +680,10 @@ def _endless_work(context: Context, path: Path, consumer: model.Consumer) -> Non
     for queue in sources(consumer):
         limits = [p.max_deliveries for name, p in context.profiles.items() if name == queue]
         limits += [p.dlq.max_receives for name, p in context.profiles.items() if name == queue and p.dlq]
-        fails = failures.error == 1 or any(p.to == queue and p.message and p.message.poison
-                                           for p in context.scenario.producers.values())  # fmt: skip
+        fails = failures.error == 1 or any(
+            queue in queues_behind(context.scenario, p.to) and p.message and p.message.poison
+            for p in context.scenario.producers.values()
+        )
         if fails and not any(limits):
             message = "service 0 and on_error: nack without retry: would fail for ever at one instant"
             context.say("Q023", message, (*path, "service"), "let the work take time, or add retry:")
@@ -809,6 +831,7 @@ _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.Run: (_run,),
     model.Message: (_message,),
     model.Queue: (_queue,),
+    model.Subscription: (_subscription,),
     model.Producer: (_producer, _producer_times, _trace, _clients, _request_reply),
     model.Bursts: (_bursts,),
     model.SlowDown: (_slow_down,),

@@ -24,7 +24,7 @@ from qsim.scenario.source import resolve as read_scalar
 from qsim.scenario.whatif import overrides
 from qsim.units import write_duration, write_rate, write_share
 
-_ROOMY = ("queues", "producers", "consumers")
+_ROOMY = ("queues", "topics", "producers", "consumers")
 WIDTH = 52
 """Where comments begin, if the line leaves room."""
 
@@ -194,11 +194,12 @@ class _Filled:
 
     def _producer(self, path: Path, producer: model.Producer) -> None:
         value_at(self.data, path).setdefault("message", {})
-        profile = self.profiles[producer.to]
-        promised = producer.to in resolve.exactly_once(self.loaded.model)
-        keys = resolve.dedup_keys(producer.message or model.Message(), profile, promised)
-        origin = "guarantee exactly-once" if promised else f"profile {profile.name}, SQS-5"
-        self.put((*path, "message", "dedup"), "identity" if keys == 0 else None, origin, "to", "profile", "guarantee")
+        if producer.to in self.profiles:
+            profile, promised = self.profiles[producer.to], producer.to in resolve.exactly_once(self.loaded.model)
+            keys = resolve.dedup_keys(producer.message or model.Message(), resolve.has_ids(profile, promised))
+            origin = "guarantee exactly-once" if promised else f"profile {profile.name}, SQS-5"
+            put = "identity" if keys == 0 else None
+            self.put((*path, "message", "dedup"), put, origin, "to", "profile", "guarantee")
         if producer.stop is None:
             self.note(path, f"stop: {write_duration(self.loaded.plan.duration)}   when the run ends")
 

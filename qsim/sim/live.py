@@ -12,19 +12,21 @@ from math import nan
 from typing import Any
 
 from qsim.kernel.journal import ROW, Cause, Journal, Kind
-from qsim.scenario.origins import NUMBER, origins
+from qsim.scenario.origins import NUMBER, NUMBER_BITS, origins
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import COUNTER, PER_MESSAGE, PERCENTILES, RATE, SERIES, Reference, dimension, type_of
 from qsim.sim.consumers import PROCESS_BITS, Crew
 from qsim.sim.dependency import Dependency
-from qsim.sim.producers import NUMBER_BITS
 from qsim.sim.world import World
 from qsim.units import SECOND, Nanos
 
 Row = tuple[int, ...]
 
-COUNTED: dict[str, Callable[[Row], bool]] = {
-    "accepted": lambda row: row[5] == Kind.ACCEPTED,
+COUNTED: dict[str, Callable[[Row], int]] = {
+    "published": lambda row: row[5] == Kind.PUBLISHED,
+    "copies": lambda row: row[3] if row[5] == Kind.PUBLISHED else 0,
+    "unrouted": lambda row: row[5] == Kind.UNROUTED,
+    "accepted": lambda row: row[5] in (Kind.ACCEPTED, Kind.PUBLISHED),
     "received": lambda row: row[5] == Kind.RECEIVED,
     "acked": lambda row: row[5] == Kind.ACKED,
     "nacked": lambda row: row[5] == Kind.NACKED,
@@ -169,8 +171,8 @@ class Window:
             if row[5] == self._again and self._is_mine(row) and self._nth(row[1]) > 1:
                 self._values.append((row[0], 1))
         elif self._counts is not None:
-            if self._counts(row) and self._is_mine(row):
-                self._values.append((row[0], 1))
+            if (count := self._counts(row)) and self._is_mine(row):
+                self._values.append((row[0], count))
         else:
             self._measure(row)
 
@@ -186,7 +188,7 @@ class Window:
             values.popleft()
         kind = type_of(self._reference)
         if kind == COUNTER:
-            return len(values)
+            return sum(count for _, count in values)
         if kind == PER_MESSAGE:
             return _statistic(self._reference.statistic, [value for _, value in values])
         return len(values) * SECOND / self._length
@@ -241,7 +243,7 @@ def _senders(plan: Plan, of_roots: bool) -> list[int]:
     return senders
 
 
-def _counted(plan: Plan, reference: Reference) -> Callable[[Row], bool] | None:
+def _counted(plan: Plan, reference: Reference) -> Callable[[Row], int] | None:
     """Which rows a counter counts, or a rate."""
     if any(dependency.name == reference.object for dependency in plan.dependencies):
         return OF_CALLS.get(reference.metric)
@@ -259,6 +261,9 @@ def _owner(plan: Plan, name: str) -> Callable[[Row], bool]:
     for index, queue in enumerate(plan.queues):
         if queue.name == name:
             return lambda row: row[4] == index
+    for topic in plan.topics:
+        if topic.name == name:
+            return lambda row: row[5] in (Kind.PUBLISHED, Kind.UNROUTED) and row[7] == topic.index
     for consumer in plan.consumers:
         if consumer.name == name:
             number = consumer.index

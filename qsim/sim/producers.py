@@ -1,8 +1,9 @@
 """Producers: who sends what, when, and what they do when they are refused or hear nothing.
 
-``Maker`` is one producer: it waits for the next arrival, arms the one after it, sends.  It knows the port and luck, no
-rule of a broker.  A message is ``producer << 40 | number`` for all its tries; each try is a SENT row.  Who waits for
-replies, and clients who send when they are answered, stand in ``replies`` and ``clients``.
+``Maker`` is one producer: it waits for the next arrival, arms the one after it, sends.  It knows the port (or a topic,
+which is spoken to alike) and luck, no rule of a broker.  A message is ``producer << 40 | number`` for all its tries;
+each try is a SENT row.  Who waits for replies, and clients who send when they are answered, stand in ``replies`` and
+``clients``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from qsim.kernel.deadlines import NEVER
-from qsim.kernel.journal import ALIKE, NOBODY, Cause, Kind, ending
+from qsim.kernel.journal import ALIKE, NOBODY, NOWHERE, Cause, Kind, ending
 from qsim.scenario.plan import OnReject, ProducerPlan
 from qsim.sim.alarm import Alarm, Reminder
 from qsim.sim.clients import ClosedLoop
@@ -81,7 +82,8 @@ class Maker:
         self.plan = plan
         self.i = i
         self.index = plan.first_index + i
-        self.port = world.ports[plan.to]
+        self.port = world.targets[plan.to]
+        self.queue = plan.to if plan.to < len(world.ports) else NOWHERE
         self._takes_time = self.port.latency.send is not None
         self.arrivals = world.luck.arrivals(plan, i)
         self.labels = world.luck.labels(plan, i)
@@ -108,7 +110,7 @@ class Maker:
         self._base = self.index << NUMBER_BITS
         self._rows = world.journal.rows
         self._env = world.env
-        self._sent = ending(NOBODY, 1, plan.to, Kind.SENT)
+        self._sent = ending(NOBODY, 1, self.queue, Kind.SENT)
         message = plan.message
         self.loop = ClosedLoop(world, plan, i, self._slot, self._ask) if plan.clients is not None else None
         self.requests = self._awaits_replies()
@@ -237,9 +239,9 @@ class Maker:
         now, journal = world.now, world.journal
         if plan.poison is not None and self.labels.is_poison(k, now):
             world.poison.add(number)
-            journal.write(now, number, NOBODY, 0, self.plan.to, Kind.POISON)
+            journal.write(now, number, NOBODY, 0, self.queue, Kind.POISON)
         if attributes >= 0:
-            journal.write(now, number, NOBODY, 0, self.plan.to, Kind.ATTRIBUTES, 0, attributes)
+            journal.write(now, number, NOBODY, 0, self.queue, Kind.ATTRIBUTES, 0, attributes)
         if plan.eta is not None:
             world.held_until[number] = now + world.luck.eta(self.plan, self.i, k)
         delay = world.luck.delay(self.plan, self.i, k) if plan.delay is not None else None
@@ -256,7 +258,7 @@ class Maker:
         letter.travelled = 0
         level, group = letter.args[0], letter.args[1]
         self.world.journal.write(
-            self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, Kind.SENT, level, -1 if group is None else group
+            self.world.now, letter.number, NOBODY, letter.tries, self.queue, Kind.SENT, level, -1 if group is None else group
         )
         if self.requests is not None:
             self.requests.sent(letter)
@@ -313,7 +315,7 @@ class Maker:
     def _find_nobody(self, call: Call) -> None:
         """The broker went away meanwhile."""
         for letter, try_ in zip(call.letters, call.tries, strict=True):
-            self.world.journal.write(self.world.now, letter.number, NOBODY, try_, self.plan.to, Kind.LOST_SEND)
+            self.world.journal.write(self.world.now, letter.number, NOBODY, try_, self.queue, Kind.LOST_SEND)
             if not call.is_late:
                 self._hear_nothing(letter)
 
@@ -360,7 +362,7 @@ class Maker:
             self.loop.answered(letter.k)
 
     def _row(self, kind: Kind, letter: Letter) -> None:
-        self.world.journal.write(self.world.now, letter.number, NOBODY, letter.tries, self.plan.to, kind)
+        self.world.journal.write(self.world.now, letter.number, NOBODY, letter.tries, self.queue, kind)
 
     # --- refused, unheard, blocked ----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from qsim.sim.luck import Attempt
 from qsim.sim.port import Port
 from qsim.sim.slots import BEGIN, WORK
 from qsim.sim.slow_down import watched
+from qsim.sim.topics import flaws_of
 from qsim.sim.world import World
 
 _pack, _pack_alike = ROW.pack, ALIKE.pack
@@ -95,7 +96,14 @@ def _is_limited(plan: Plan, consumer: ConsumerPlan) -> bool:
     if may_lose and (queue.profile.lease_closes_channel or Stale.CLOSES_CHANNEL in queue.profile.stale_ack):
         return True  # a late ack takes its whole process's channel
     takes_time = queue.latency.receive is not None or queue.latency.ack is not None
-    return is_limited or takes_time or bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply)
+    is_lossy = bool(flaws.lose_ack or flaws.empty_receive or flaws.lose_reply) or _is_copied_twice(plan, queue.name)
+    return is_limited or takes_time or is_lossy
+
+
+def _is_copied_twice(plan: Plan, queue: str) -> bool:
+    """A reply of a topic may go lost: then its copies come again."""
+    topics = [topic for topic in plan.topics if any(each.rule.queue == queue for each in topic.subscriptions)]
+    return any(flaws_of(plan, topic).lose_reply for topic in topics)
 
 
 def _has_etas(plan: Plan) -> bool:

@@ -21,6 +21,7 @@ from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Journal, Kind
 from qsim.kernel.queue import Queue
 from qsim.kernel.restart import Unsynced
+from qsim.scenario.origins import origins
 from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
@@ -43,6 +44,7 @@ from qsim.sim.restarts import restarted
 from qsim.sim.slots import Slots, slots_of
 from qsim.sim.slow_down import LAST_MINUTE, Brake
 from qsim.sim.timeline import Cast, control
+from qsim.sim.topics import Topic
 from qsim.sim.world import World
 from qsim.units import Nanos, format_duration
 
@@ -192,9 +194,8 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
     broker = Broker({queue.name: queue.profile for queue in plan.queues}, journal=journal)
     slots = slots_of(plan)
     ports = ports_of(broker, partial(_port, plan, env, slots, luck))
-    for producer in plan.producers:
-        if producer.message.delay is not None or producer.message.ttl is not None:
-            ports[producer.to].has_deadlines = True
+    for queue in _with_deadlines(plan):
+        ports[queue].has_deadlines = True
     for consumer in plan.consumers:
         for source in consumer.sources if len(consumer.sources) > 1 else ():
             ports[source].is_one_of_several = True
@@ -205,6 +206,7 @@ def _world(plan: Plan, luck: Luck, journal: Journal) -> World:
         port.queue.is_safe = is_safe
         port.queue.configure(port.queue.profile)
     world = World(env, plan, luck, slots, journal, broker, ports, Originals(plan, luck), [*ports])
+    world.targets += [Topic(world, topic) for topic in plan.topics]
     world.dependencies += [Dependency(world, dependency) for dependency in plan.dependencies]
     return world
 
@@ -222,6 +224,16 @@ def _expect_restart(port: Port) -> None:
     profile = port.queue.profile
     if profile.is_durable and profile.fsync_every is not None:
         port.unsynced = Unsynced(port.queue, profile.fsync_every)
+
+
+def _with_deadlines(plan: Plan) -> Iterator[int]:
+    """The queues of messages that carry a delay or a ttl of their own, or are given one on their way from a topic."""
+    for origin in origins(plan):
+        if origin.to < len(plan.queues) and (origin.producer.message.delay or origin.producer.message.ttl is not None):
+            yield origin.to
+    for subscription in (each for topic in plan.topics for each in topic.subscriptions):
+        if subscription.delay is not None:
+            yield subscription.queue
 
 
 def _purges(plan: Plan) -> bool:

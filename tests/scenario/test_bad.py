@@ -34,7 +34,8 @@ def test_every_text_belongs_to_a_file() -> None:
 
 def test_every_code_but_those_of_a_run_is_met_by_a_bad_file() -> None:
     seen = "\n".join(path.with_suffix(".txt").read_text(encoding="utf-8") for path in FILES)
-    elsewhere = {"Q002", "A130"}  # a file of 128 KiB is made in test_source; a drain gives up during a run
+    # A file of 128 KiB is made in test_source; a drain gives up during a run.
+    elsewhere = {"Q002", "A130"}
     assert {code for code in CODES if f" {code}: " not in seen} == elsewhere
 
 

@@ -3,12 +3,15 @@
 import pytest
 
 from qsim.scenario.reference import (
+    _BY_NAME,
     METRICS,
     STATISTICS,
+    Metric,
     Names,
     Reference,
     ReferenceError_,
     check,
+    check_told,
     dimension,
     needs_later,
     parse,
@@ -125,9 +128,11 @@ def test_a_metric_name_means_one_thing_wherever_it_occurs():
             assert name not in STATISTICS
 
 
-def test_metrics_of_a_later_release_are_known_and_say_so():
-    names = Names({"news": "topic", "payments": "dependency", "worker": "consumer", "shop": "producer"})
-    later = ["news.published"]
-    for text in later:
-        check(parse(text), names)
-    assert [needs_later(parse(text), names) for text in [*later, "payments.calls", "worker.calls"]] == [True, False, False]
+def test_metrics_of_a_later_release_are_known_and_say_so(monkeypatch):
+    monkeypatch.setitem(METRICS["topic"], "backlog", Metric("series", "count", "Not yet.", later=True))
+    monkeypatch.setitem(_BY_NAME, "backlog", METRICS["topic"]["backlog"])
+    names = Names({"news": "topic", "worker": "consumer"})
+    assert [needs_later(parse(text), names) for text in ("news.backlog", "news.published", "worker.calls")] == [True, False, False]
+    check(parse("news.backlog"), names)
+    with pytest.raises(ReferenceError_, match="backlog is not supported yet"):
+        check_told(parse("news.backlog"), names)

@@ -79,6 +79,8 @@ class Draw:
             alert |= self.some(0.4, lambda: {"do": {"set": dict([self.setting()])}})
         for consumer in consumers.values():
             consumer |= self.some(0.15, self.autoscale)
+        if self.maybe(0.35):
+            self.send_to_a_topic(made)
         return made
 
     def make_queues(self):
@@ -141,6 +143,25 @@ class Draw:
             return made | {"slow_down": watching | {"check_every": self.span(1, 2)}}
         rest = {key: value for key, value in made.items() if key not in ("rate", "arrivals", "stages")}
         return rest | {"clients": {"count": self.r.randint(1, 4), "think": self.time(1, 4)}}
+
+    def send_to_a_topic(self, made):
+        """Some producers send to a topic instead."""
+        kind = self.r.choice(("fanout", "fanout", "headers", "direct", "topic"))
+        subscriptions = [self.subscription(kind) for _ in range(self.r.randint(1, 3))]
+        made["topics"] = {"t0": {"type": kind, "subscriptions": subscriptions}}
+        for producer in self.r.sample(list(self.producers.values()), self.r.randint(1, len(self.producers))):
+            producer["to"] = "t0"
+            producer["message"] |= {"attributes": {"kind": {"a": "50%", "b": "30%", "c": "20%"}}}
+            producer["message"] |= {"key": self.r.choice(("x.y", "x.z", "x"))} if kind in ("direct", "topic") else {}
+            if any(self.queues[each["queue"]]["profile"] == "sqs-fifo" for each in subscriptions):
+                producer["message"].setdefault("group", {"keys": 2})
+
+    def subscription(self, kind):
+        made = {"queue": self.r.choice(self.sources())}
+        made |= self.some(0.3, lambda: {"only": {"kind": self.r.choice((["a"], ["a", "b"], ["c"]))}})
+        made |= self.some(0.3, lambda: {"filter": self.r.choice(("kind = 'a'", "NOT kind IN ('b', 'c')", "kind <> 'a'"))})
+        made |= {"key": self.r.choice(("x.*", "#", "*.y", "x"))} if kind in ("direct", "topic") else {}
+        return made | self.some(0.3, lambda: {"delay": self.span(0, 4)})
 
     def arrivals(self):
         rate = self.r.choice((1, 1, 2, 0.5))

@@ -25,10 +25,13 @@ queues:
   dead: {retention: 30s}
   r: {profile: sqs-standard, visibility_timeout: 5s, delay: 2s, capacity: {messages: 12, when_full: drop-oldest}}
   replies: {}
+  t: {}
+topics: {news: {subscriptions: [{queue: t, only: {kind: [x]}}, {queue: r, only: {kind: [x, y]}}]}}
 producers:
   p: {to: q, rate: 6/s, on_reject: {attempts: 3, backoff: fixed, first: 1s}, timeout: 2s, message: {poison: 4%}}
   s: {to: r, rate: 2/s, count: 2}
   ask: {to: q, rate: 1/s, request_reply: {reply_to: replies, timeout: 3s}}
+  n: {to: news, rate: 1/s, message: {attributes: {kind: {x: 40%, y: 20%, z: 40%}}}}
 dependencies: {db: {capacity: 3, service: {exponential: {mean: 300ms}}, queue_limit: 2, timeout: 2s}}
 consumers:
   c:
@@ -40,12 +43,16 @@ consumers:
     failures: {error: 10%, crash: 3%, restart_after: 4s}
     autoscale: {policy: steps, steps: [{above: 5, add: 2}], min: 3, max: 12, every: 10s, scale_down_after: 20s, startup: 3s, graceful: false}
   d: {from: r, count: 2, concurrency: 2, poll: {wait: 1s}, service: {uniform: {min: 1s, max: 7s}}}
+  e: {from: t, service: {exponential: {mean: 900ms}}}
 timeline:
   back: {at: 60s, redrive: {from: dead, to: q, rate: 5/s}}
   off: {at: 80s, for: 20s, set: {consumers.d.count: 0}}
   clean: {at: 100s, purge: r}
 """
-OBJECTS = {"queue": ("q", "dead", "r", "replies"), "producer": ("p", "s", "ask"), "consumer": ("c", "d"), "dependency": ("db",)}
+OBJECTS = {
+    "queue": ("q", "dead", "r", "replies", "t"), "topic": ("news",), "producer": ("p", "s", "ask", "n"), "consumer": ("c", "d", "e"),
+    "dependency": ("db",),
+}  # fmt: skip
 REFERENCES = [
     f"{name}.{metric}" + (" p95" if type_of(parse(f"{name}.{metric} p95")) == PER_MESSAGE else "")
     for kind, names in OBJECTS.items() for name in names for metric in WATCHED[kind]
