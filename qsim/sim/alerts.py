@@ -36,9 +36,8 @@ class Alert:
 
     def judge(self, value: float | None) -> None:
         """The metric is worth this now."""
-        now, limit = self.world.now, self.plan.limit
-        holds = value is not None and (value > limit if self.plan.above else value < limit)
-        if not holds:
+        now = self.world.now
+        if not self._holds(value):
             self.since = None
             if self.is_firing:
                 self.is_firing = False
@@ -53,6 +52,17 @@ class Alert:
                 put(self.cast, action, True)
         elif not self.is_firing:
             self._later.show(self.since + self.plan.hold)
+
+    def _holds(self, value: float | None) -> bool:
+        return value is not None and (value > self.plan.limit if self.plan.above else value < self.plan.limit)
+
+    def is_news(self, value: float | None) -> bool:
+        """Whether the rule, which held or did not when it was judged last, does otherwise now."""
+        return self._holds(value) != (self.since is not None)
+
+    def looks_by(self, time: Nanos) -> bool:
+        """Whether it will look again then, or before."""
+        return self._later.armed <= time
 
     def look_at(self, time: Nanos) -> None:
         """Look again then, for the value may change by itself."""
@@ -81,14 +91,15 @@ def watch(cast: Cast, chunks: list[bytes]) -> None:
 
 
 def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
-    """Look after every change of a series: late in its instant, once."""
+    """Look after every change of a series: late in its instant, once.  A queue tells when it has changed, so that a change
+    that is no news needs no look; a consumer tells when it is about to."""
     read, when = reader(world, crews, alert.plan.when), alert.plan.when
-    is_armed = False
+    of_queue, is_age, is_armed = when.object in world.broker.queues, when.metric == "oldest_age", False
 
     def look() -> None:
         alert.judge(read())
-        if when.metric == "oldest_age":
-            _foresee(world, alert)
+        if is_age and (crossing := _crossing(world, alert)) is not None:
+            alert.look_at(crossing)
 
     def take_turn(_event: Any) -> None:
         nonlocal is_armed
@@ -99,7 +110,7 @@ def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
 
     def changed() -> None:
         nonlocal is_armed
-        if not is_armed:
+        if not is_armed and (not of_queue or alert.is_news(read()) or (is_age and _is_foreseen_late(world, alert))):
             is_armed = True
             turn.at(world.now)
 
@@ -113,13 +124,18 @@ def _queues_of(crews: list[Crew], consumer: str) -> list[str]:
     return [port.queue.name for crew in crews if crew.plan.name == consumer for port in crew.ports]
 
 
-def _foresee(world: World, alert: Alert) -> None:
-    """An age grows by itself: look again when it will pass the limit."""
+def _crossing(world: World, alert: Alert) -> Nanos | None:
+    """An age grows by itself: when it will pass the limit."""
     since = world.broker.queues[alert.plan.when.object].oldest_since()
-    if since is not None:
-        crossing = since + int(alert.plan.limit) + (1 if alert.plan.above else 0)
-        if crossing > world.now:
-            alert.look_at(crossing)
+    if since is None:
+        return None
+    crossing = since + int(alert.plan.limit) + (1 if alert.plan.above else 0)
+    return crossing if crossing > world.now else None
+
+
+def _is_foreseen_late(world: World, alert: Alert) -> bool:
+    crossing = _crossing(world, alert)
+    return crossing is not None and not alert.looks_by(crossing)
 
 
 def _tell(world: World, crews: list[Crew], name: str, changed: Callable[[], None]) -> None:
