@@ -191,6 +191,14 @@ def test_an_ack_that_was_not_written_brings_the_message_back():
         assert r.receive(3, "d").message.number == 8
 
 
+def test_what_came_and_went_since_the_last_fsync_never_was():
+    r = Restarted(replace(IDEAL, **EVERY_SECOND))
+    r.send(2.1, 7)
+    r.broker.ack(round(2.3 * SECOND), r.receive(2.2))
+    r.restart(2.5)
+    assert r.rows(Kind.MOVED_IN, Kind.VANISHED) == [] and r.levels == (0, 0, 0)
+
+
 def test_a_pop_that_was_not_written_is_in_the_list_again():
     # RED-1: popping deletes; RED-19
     r = Restarted(REDIS_LIST)

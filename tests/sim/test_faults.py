@@ -103,6 +103,11 @@ def test_what_was_popped_from_a_list_needs_no_broker():
     assert rows.life(0)[2:] == [(0, "RECEIVED"), (5, "EFFECT"), (5, "ACKED")]
 
 
+def test_a_delay_that_ends_meanwhile_is_over_when_the_broker_is_back():
+    rows = story("delay: 5s", "limit: 1")
+    assert rows.life(0)[2:4] == [(7, "VISIBLE"), (7, "RECEIVED")]
+
+
 def test_a_consumer_of_two_queues_goes_on_with_the_other():
     text = """
 queues: {q: {}, other: {}}
