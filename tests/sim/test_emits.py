@@ -275,3 +275,20 @@ def test_calls_and_emits_together():
     """)  # fmt: skip
     assert [row.k for row in rows.of("SENT", queue=1)] == [1, 3] == [row.k for row in rows.of("CALL_REFUSED")]
     assert rows.count("DROPPED", cause=Cause.REJECTED) == 2
+
+
+def test_a_topic_copies_what_is_sent_on_by_the_attributes_of_the_original():
+    rows = run("""
+        queues: {q: {}, a: {}, b: {}}
+        topics: {news: {subscriptions: [{queue: a}, {queue: b, only: {kind: [x]}}]}}
+        producers: {p: {to: q, rate: 1/s, arrivals: regular, limit: 9, message: {attributes: {kind: {x: 50%, y: 50%}}}}}
+        consumers:
+          c: {from: q, service: 1s, emits: [{to: news}]}
+          d: {from: a, service: 100ms}
+          e: {from: b, service: 100ms}
+    """)  # fmt: skip
+    numbers = Numbers(rows.recording)
+    assert numbers.value("news.published") == numbers.value("a.acked") == 9
+    assert numbers.value("b.acked") == numbers.value("b.acked.x") == numbers.value("a.acked.x") > 0
+    assert numbers.value("a.latency max") == pytest.approx(0.1) and numbers.value("a.origin_latency max") == pytest.approx(1.1)
+    assert rows.at(1)[:3] == ["EFFECT 0", "SENT 0", "PUBLISHED 0"]
