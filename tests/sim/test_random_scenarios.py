@@ -1,0 +1,64 @@
+"""Random scenarios over everything that a file can say: whatever is drawn, nothing appears, disappears, or comes back
+after its ack, and the same seed makes the same rows.
+
+``QSIM_SCENARIOS=2000 pytest tests/sim/test_random_scenarios.py`` draws more.  A failure names the seed of its scenario,
+and ``plan(seed)`` of random_scenarios draws it again.
+"""
+
+import json
+import os
+from itertools import pairwise
+
+import pytest
+
+from qsim.claims.conservation import conservation
+from qsim.kernel.journal import ROW, Kind
+from qsim.sim.quick import is_untouched
+from qsim.sim.simulate import simulate
+from tests.sim.invariants import nothing_after_ack
+from tests.sim.random_scenarios import plan
+
+SCENARIOS = int(os.environ.get("QSIM_SCENARIOS", "200"))
+PARTS = 20
+WANTED = {
+    Kind.PUBLISHED, Kind.UNROUTED, Kind.REPLIED, Kind.TOO_LATE, Kind.GAVE_UP_WAITING, Kind.AWAY, Kind.BACK, Kind.CALLED,
+    Kind.SERVED, Kind.CALL_ENDED, Kind.CALL_TIMED_OUT, Kind.CALL_REFUSED, Kind.SCALED, Kind.STARTED_UP, Kind.SLOWED,
+    Kind.VANISHED, Kind.DEAD_LETTERED, Kind.EXPIRED, Kind.DROPPED, Kind.REJECTED, Kind.LEASE_ENDED, Kind.STALE, Kind.PURGED,
+    Kind.LOST_SEND, Kind.LOST_ACK, Kind.TIMED_OUT, Kind.INTERRUPTED, Kind.MOVED_OUT, Kind.SUPPRESSED, Kind.FIRED, Kind.HEALED,
+}  # fmt: skip
+"""What must have happened somewhere, or the draw misses a feature."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_is_drawn_is_conserved_and_comes_out_the_same(part):
+    for seed in range(part, SCENARIOS, PARTS):
+        drawn, document = plan(seed)
+        try:
+            check(drawn)
+        except Exception as error:
+            error.add_note(f"scenario {seed}: {json.dumps(document)}")
+            raise
+
+
+def check(drawn):
+    run = simulate(drawn)
+    assert simulate(drawn).digest == run.digest, "the same run twice"
+    if any(is_untouched(drawn, consumer) for consumer in drawn.consumers):
+        assert simulate(drawn, quick=False).digest == run.digest, "callbacks and processes"
+    assert conservation(run)["problems"] == []
+    nothing_after_ack(run)
+    rows = [row for chunk in run.chunks for row in ROW.iter_unpack(chunk)]
+    assert all(earlier[0] <= later[0] for earlier, later in pairwise(rows)), "time goes forward"
+
+
+def kinds(run):
+    return {Kind(row[5]) for chunk in run.chunks for row in ROW.iter_unpack(chunk)}
+
+
+def test_everything_that_can_happen_is_drawn():
+    missing = set(WANTED)
+    for seed in range(200):
+        missing -= kinds(simulate(plan(seed)[0]))
+        if not missing:
+            return
+    assert not missing, [kind.name for kind in missing]
