@@ -1,0 +1,56 @@
+"""Runs as tasks: the same answers, in order, whoever works them out."""
+
+from dataclasses import replace
+
+from qsim.scenario.load import read
+from qsim.study import tasks
+from qsim.study.tasks import Task, execute, one_by_one, processes
+
+PLAN = read(
+    text="""
+qsim: 1
+name: short
+run: {duration: 20s}
+queues: {q: {}}
+producers: {p: {to: q, rate: 5/s}}
+consumers: {c: {from: q, service: {exponential: {mean: 150ms}}}}
+"""
+).plan
+
+
+def sent(numbers):
+    return numbers.recording.rows().shape[0], numbers.recording.replication
+
+
+def without_time(answers):
+    return [replace(answer, wall_s=0.0) for answer in answers]
+
+
+def test_the_answers_are_those_of_one_process_in_order(monkeypatch):
+    wanted = [Task(PLAN, r) for r in range(1, 6)]
+    here = without_time(one_by_one(wanted, sent))
+    assert [answer.told[1] for answer in here] == [1, 2, 3, 4, 5]
+    assert len({answer.digest for answer in here}) == 5
+    monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
+    assert without_time(execute(wanted, sent, jobs=2)) == here
+
+
+def test_short_work_starts_no_pool(monkeypatch):
+    monkeypatch.setattr(tasks, "processes", lambda jobs: 1 / 0)
+    assert len(list(execute([Task(PLAN, r) for r in (1, 2)], sent, jobs=2))) == 2
+
+
+def test_an_executor_that_is_given_is_used_for_all_but_the_first():
+    seen = []
+
+    def watching(rest, ask):
+        seen.extend(task.replication for task in rest)
+        return one_by_one(rest, ask)
+
+    assert len(list(execute([Task(PLAN, r) for r in (1, 2, 3)], sent, executor=watching))) == 3
+    assert seen == [2, 3]
+
+
+def test_processes_answer_in_order_too():
+    wanted = [Task(PLAN, r) for r in (3, 1, 2)]
+    assert [answer.replication for answer in processes(2)(wanted, sent)] == [3, 1, 2]
