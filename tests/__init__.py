@@ -1,0 +1,1 @@
+"""A package of its own: some library installs another of this name."""
