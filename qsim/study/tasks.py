@@ -1,15 +1,16 @@
 """Runs as tasks: what is to be run, what is asked of it, and who does it.
 
 It knows plans and recordings, not what is asked: ``ask`` is a function of a run's numbers that a process of its own can
-import, and its answer is all that comes back.  Answers come in the order of their tasks, whoever worked them out.
+import, and its answer is all that comes back.  Whoever works them out, the answers are the same; ``execute`` hands them
+on in the order of their tasks, ``as_they_finish`` as they come.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from typing import Any
 
 from qsim.metrics.numbers import Numbers
@@ -20,8 +21,12 @@ WORTH_A_POOL_S = 2.0
 """So little work is done before other processes have started."""
 
 Ask = Callable[[Numbers], Any]
-Executor = Callable[[Sequence["Task"], Ask], Iterator["Answer"]]
-"""Does tasks in any order, and answers in theirs."""
+Finished = tuple[int, "Answer"]
+"""Which of the tasks, counted from 0, and its answer."""
+Executor = Callable[[Sequence["Task"], Ask], Iterator[Finished]]
+"""Does tasks in any order, and hands each answer on when it is there."""
+Progress = Callable[[Any], None]
+"""Told how far a run in this process is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +51,72 @@ class Answer:
     wall_s: float
 
 
-def perform(task: Task, ask: Ask) -> Answer:
+def perform(task: Task, ask: Ask, progress: Progress | None = None) -> Answer:
     """Run it, and ask."""
     from qsim.sim.simulate import simulate
 
     begun = time.perf_counter()
-    run = simulate(task.plan, None, task.replication, until=task.until, max_messages=task.max_messages)
+    run = simulate(
+        task.plan, None, task.replication, until=task.until, max_messages=task.max_messages, progress=progress
+    )
     told = ask(Numbers(run))
     return Answer(run.replication, run.seed, run.digest, run.stopped, told, time.perf_counter() - begun)
 
 
-def one_by_one(tasks: Iterable[Task], ask: Ask) -> Iterator[Answer]:
+def one_by_one(tasks: Sequence[Task], ask: Ask, progress: Progress | None = None) -> Iterator[Finished]:
     """In this process."""
-    return (perform(task, ask) for task in tasks)
+    return ((which, perform(task, ask, progress)) for which, task in enumerate(tasks))
 
 
 def processes(jobs: int) -> Executor:
     """In so many processes of this machine."""
 
-    def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Answer]:
+    def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
         from joblib import Parallel, delayed
 
-        made: Iterator[Answer] = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")(
-            delayed(perform)(task, ask) for task in tasks
+        made: Iterator[Finished] = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
+            delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
         )
         return made
 
     return execute
 
 
-def execute(tasks: Sequence[Task], ask: Ask, jobs: int = 1, executor: Executor | None = None) -> Iterator[Answer]:
-    """Every task's answer, in order.  The first is worked out here: it tells whether a pool is worth its start."""
+def _numbered(which: int, task: Task, ask: Ask) -> Finished:
+    return which, perform(task, ask)
+
+
+def as_they_finish(
+    tasks: Sequence[Task],
+    ask: Ask,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Finished]:
+    """Every task's answer with its index, in no order.  The first is worked out here: it tells whether a pool is worth
+    its start."""
     if not tasks:
         return
-    first, rest = perform(tasks[0], ask), tasks[1:]
+    first, rest = perform(tasks[0], ask, progress), tasks[1:]
+    yield 0, first
     if executor is None:
         is_short = first.wall_s * len(rest) < WORTH_A_POOL_S
-        executor = one_by_one if jobs < 2 or is_short else processes(jobs)
-    yield from chain([first], executor(rest, ask) if rest else ())
+        executor = partial(one_by_one, progress=progress) if jobs < 2 or is_short else processes(jobs)
+    yield from ((1 + which, answer) for which, answer in (executor(rest, ask) if rest else ()))
+
+
+def execute(
+    tasks: Sequence[Task],
+    ask: Ask,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Answer]:
+    """Every task's answer, in order."""
+    early: dict[int, Answer] = {}
+    wanted = 0
+    for which, answer in as_they_finish(tasks, ask, jobs, executor, progress):
+        early[which] = answer
+        while wanted in early:
+            yield early.pop(wanted)
+            wanted += 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from qsim.scenario.load import read
 from qsim.study import tasks
-from qsim.study.tasks import Task, execute, one_by_one, processes
+from qsim.study.tasks import Task, as_they_finish, execute, one_by_one, processes
 
 PLAN = read(
     text="""
@@ -28,7 +28,7 @@ def without_time(answers):
 
 def test_the_answers_are_those_of_one_process_in_order(monkeypatch):
     wanted = [Task(PLAN, r) for r in range(1, 6)]
-    here = without_time(one_by_one(wanted, sent))
+    here = without_time(answer for _, answer in one_by_one(wanted, sent))
     assert [answer.told[1] for answer in here] == [1, 2, 3, 4, 5]
     assert len({answer.digest for answer in here}) == 5
     monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
@@ -51,6 +51,15 @@ def test_an_executor_that_is_given_is_used_for_all_but_the_first():
     assert seen == [2, 3]
 
 
-def test_processes_answer_in_order_too():
+def test_processes_say_whose_answer_it_is():
     wanted = [Task(PLAN, r) for r in (3, 1, 2)]
-    assert [answer.replication for answer in processes(2)(wanted, sent)] == [3, 1, 2]
+    assert {which: answer.replication for which, answer in processes(2)(wanted, sent)} == {0: 3, 1: 1, 2: 2}
+
+
+def test_what_is_early_waits_for_its_turn():
+    def backwards(rest, ask):
+        return reversed(list(one_by_one(rest, ask)))
+
+    wanted = [Task(PLAN, r) for r in (1, 2, 3, 4)]
+    assert [answer.replication for answer in execute(wanted, sent, executor=backwards)] == [1, 2, 3, 4]
+    assert [which for which, _ in as_they_finish(wanted, sent, executor=backwards)] == [0, 3, 2, 1]
