@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Rational
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from qsim.claims import explain, whole_run
@@ -19,10 +19,10 @@ from qsim.claims.words import plain, say
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation, Plan
 from qsim.scenario.reference import RATE, TIME, Reference, dimension
+from qsim.study.intervals import half_width, interval
 from qsim.units import SECOND
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
-CONFIDENCE = 0.95
 GROWTH_WITHIN = 0.01
 """How near ``grows_at`` must be where nothing is said."""
 
@@ -73,6 +73,19 @@ class Verdict:
         return {key: getattr(self, key) for key in keys} | {"met": self.is_met}
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one run says of one expectation: all that is needed of it to judge.  It travels between processes."""
+
+    replication: int
+    seed: int
+    observed: Any
+    value: Any = None
+    """With its references looked up in this run."""
+    claim: whole_run.Claim | None = None
+    explanation: tuple[str, ...] = ()
+
+
 def verdicts(plan: Plan, runs: Sequence[Numbers], *, explained: bool = True) -> list[Verdict]:
     """One verdict for each expectation of the plan; ``runs`` are its replications."""
     return [judge(expectation, plan, runs, explained=explained) for expectation in plan.expect]
@@ -80,28 +93,74 @@ def verdicts(plan: Plan, runs: Sequence[Numbers], *, explained: bool = True) -> 
 
 def judge(expectation: Expectation, plan: Plan, runs: Sequence[Numbers], *, explained: bool = True) -> Verdict:
     """One expectation against the runs."""
-    made = _claim(expectation, runs) if expectation.that is None else _comparison(expectation, runs)
-    expected_failure = plan.variant in expectation.fails_in
-    verdict = Verdict(**made, expected_failure=expected_failure)
-    if explained and verdict.verdict != PASS and not expected_failure:
-        verdict.explanation.extend(explain.failure(expectation, _decisive_run(expectation, runs)))
+    readings = [reading(expectation, run) for run in runs]
+    verdict = decide(expectation, plan, readings)
+    if explained and verdict.verdict != PASS and not verdict.expected_failure:
+        verdict.explanation.extend(explain.failure(expectation, runs[_decisive(expectation, readings)]))
     return verdict
 
 
-def _decisive_run(expectation: Expectation, runs: Sequence[Numbers]) -> Numbers:
+# --- reading a run, and deciding over readings ------------------------------------------------------------------------
+
+
+def readings_of(run: Numbers, *, explained: bool = True) -> list[Reading]:
+    """What this run says of every expectation of its plan.  One that fails here tells why, and so does the first
+    replication, which is told about where none fails by itself."""
+    found = [reading(expectation, run) for expectation in run.plan.expect]
+    if not explained:
+        return found
+    return [_explained(expectation, each, run) for expectation, each in zip(run.plan.expect, found, strict=True)]
+
+
+def _explained(expectation: Expectation, read: Reading, run: Numbers) -> Reading:
+    is_asked = read.replication == 1 or _fails(expectation, read)
+    if not is_asked or run.plan.variant in expectation.fails_in:
+        return read
+    return replace(read, explanation=tuple(explain.failure(expectation, run)))
+
+
+def decided(plan: Plan, runs: Sequence[Sequence[Reading]]) -> list[Verdict]:
+    """One verdict for each expectation, from the readings of each run."""
+    return [decide(expectation, plan, each) for expectation, *each in zip(plan.expect, *runs, strict=True)]
+
+
+def reading(expectation: Expectation, run: Numbers) -> Reading:
+    """What one run says of it, unexplained."""
+    replication, seed = run.recording.replication, run.recording.seed
+    if expectation.that is None:
+        claim = whole_run.CLAIMS[expectation.predicate](run, expectation.value)
+        return Reading(replication, seed, claim.observed, claim=replace(claim, messages=()))
+    that, is_slope = expectation.that, expectation.predicate == "grows_at"
+    observed = _slope(run, that) if is_slope else run.exact(that)
+    return Reading(replication, seed, observed, _value(run, expectation))
+
+
+def decide(expectation: Expectation, plan: Plan, readings: Sequence[Reading]) -> Verdict:
+    """The verdict over all of them; why it is so stands in the reading that decides."""
+    verdict = Verdict(**_made(expectation, readings), expected_failure=plan.variant in expectation.fails_in)
+    if verdict.verdict != PASS and not verdict.expected_failure:
+        verdict.explanation.extend(readings[_decisive(expectation, readings)].explanation)
+    return verdict
+
+
+def _made(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, Any]:
+    return (_claim if expectation.that is None else _comparison)(expectation, readings)
+
+
+def _fails(expectation: Expectation, read: Reading) -> bool:
+    return bool(_made(expectation, [read])["verdict"] == FAIL)
+
+
+def _decisive(expectation: Expectation, readings: Sequence[Reading]) -> int:
     """The run to tell about: the first that fails on its own, else the first."""
-    for run in runs:
-        made = _claim(expectation, [run]) if expectation.that is None else _comparison(expectation, [run])
-        if made["verdict"] == FAIL:
-            return run
-    return runs[0]
+    return next((i for i, read in enumerate(readings) if _fails(expectation, read)), 0)
 
 
 # --- claims about the whole run ---------------------------------------------------------------------------------------
 
 
-def _claim(expectation: Expectation, runs: Sequence[Numbers]) -> dict[str, Any]:
-    found = [whole_run.CLAIMS[expectation.predicate](run, expectation.value) for run in runs]
+def _claim(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, Any]:
+    found = [read.claim for read in readings if read.claim is not None]
     holds = [claim.holds for claim in found]
     worst = next((c for c in found if c.holds is False), next((c for c in found if c.holds is None), found[0]))
     return {
@@ -111,7 +170,7 @@ def _claim(expectation: Expectation, runs: Sequence[Numbers]) -> dict[str, Any]:
         "observed": worst.observed,
         "verdict": FAIL if False in holds else INCONCLUSIVE if None in holds else PASS,
         "expected": worst.expected,
-        "got": worst.got + _where(runs, found.index(worst)),
+        "got": worst.got + _where(readings, found.index(worst)),
     }
 
 
@@ -121,8 +180,8 @@ def _of(value: Any) -> str:
     return f" {value['queue'] if isinstance(value, dict) else value}"
 
 
-def _where(runs: Sequence[Numbers], i: int) -> str:
-    return f" in replication {runs[i].recording.replication} of seed {runs[i].recording.seed}" if len(runs) > 1 else ""
+def _where(readings: Sequence[Reading], i: int) -> str:
+    return f" in replication {readings[i].replication} of seed {readings[i].seed}" if len(readings) > 1 else ""
 
 
 # --- comparisons ------------------------------------------------------------------------------------------------------
@@ -142,14 +201,13 @@ _MARGINS: dict[str, tuple[tuple[Margin, bool], ...]] = {
 """Of each predicate: margins of an observed value x and a value v, and whether 0 is too little."""
 
 
-def _comparison(expectation: Expectation, runs: Sequence[Numbers]) -> dict[str, Any]:
+def _comparison(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, Any]:
     that, predicate = expectation.that, expectation.predicate
     assert isinstance(that, Reference)
     measured = RATE if predicate == "grows_at" else dimension(that)
-    observed = [_slope(run, that) if predicate == "grows_at" else run.exact(that) for run in runs]
-    values = [_value(run, expectation) for run in runs]
-    verdict, got = _decide(predicate, observed, values, runs, measured)
-    seen = _interval(observed) if len(runs) > 1 and _known(observed) else None
+    observed, values = [read.observed for read in readings], [read.value for read in readings]
+    verdict, got = _compared(predicate, readings, measured)
+    seen = interval(observed) if len(observed) > 1 and _known(observed) else None
     return {
         "that": expectation.text,
         "predicate": predicate,
@@ -188,15 +246,14 @@ def _slope(run: Numbers, that: Reference) -> float | None:
     return (last - first) * scale / (end - start)
 
 
-def _decide(
-    predicate: str, observed: list[Any], values: list[Any], runs: Sequence[Numbers], measured: str
-) -> tuple[str, str]:
+def _compared(predicate: str, readings: Sequence[Reading], measured: str) -> tuple[str, str]:
     """The verdict, and what was seen in words."""
+    observed, values = [read.observed for read in readings], [read.value for read in readings]
     if not _known(observed) or None in values:
         missing = sum(x is None for x in observed)
-        return INCONCLUSIVE, "no data" + (f" in {missing} of {len(runs)} replications" if len(runs) > 1 else "")
+        return INCONCLUSIVE, "no data" + (f" in {missing} of {len(observed)} replications" if len(observed) > 1 else "")
     if predicate == "is":
-        return _exactly(observed, values, runs, measured)
+        return _exactly(observed, values, readings, measured)
     margins = [
         ([margin(x, v) for x, v in zip(observed, values, strict=True)], strict)
         for margin, strict in _MARGINS[{"grows_at": "within"}.get(predicate, predicate)]
@@ -206,11 +263,11 @@ def _decide(
     return verdict, say(_mean(observed), measured) + _precision(observed, margins, found, measured)
 
 
-def _exactly(observed: list[Any], values: list[Any], runs: Sequence[Numbers], measured: str) -> tuple[str, str]:
+def _exactly(observed: list[Any], values: list[Any], readings: Sequence[Reading], measured: str) -> tuple[str, str]:
     differ = [i for i, (x, v) in enumerate(zip(observed, values, strict=True)) if not is_equal(x, v)]
     if not differ:
         return PASS, say(observed[0], measured)
-    return FAIL, say(observed[differ[0]], measured) + _where(runs, differ[0])
+    return FAIL, say(observed[differ[0]], measured) + _where(readings, differ[0])
 
 
 def is_equal(x: Any, value: Any) -> bool:
@@ -222,39 +279,24 @@ def is_equal(x: Any, value: Any) -> bool:
 
 def _sign(margins: list[float], strict: bool) -> str:
     """Whether the margin is above 0: of one run exactly, of several by its interval."""
-    low, high = _interval(margins)
+    low, high = interval(margins)
     if low > 0 or (low == 0 and not strict):
         return PASS
     return FAIL if high < 0 or (high == 0 and strict) else INCONCLUSIVE
-
-
-def _interval(values: list[Any]) -> tuple[float, float]:
-    """95 % Student interval of the mean; a single value is its own."""
-    if len(set(values)) == 1 or any(math.isinf(x) for x in values):
-        return min(values), max(values)
-    half = _half_width(values)
-    return fmean(values) - half, fmean(values) + half
-
-
-def _half_width(values: list[Any]) -> float:
-    from scipy.special import stdtrit  # only several replications pay for the import
-
-    n = len(values)
-    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(map(float, values)) / math.sqrt(n)
 
 
 def _precision(observed: list[Any], margins: list[tuple[list[float], bool]], found: list[str], measured: str) -> str:
     """ " ±0.31 s with 10 replications; about 42 are needed" """
     if len(observed) == 1 or len(set(observed)) == 1 or any(math.isinf(x) for x in observed):
         return ""
-    said = f" ±{say(_half_width(observed), measured)} with {len(observed)} replications"
+    said = f" ±{say(half_width(observed), measured)} with {len(observed)} replications"
     if INCONCLUSIVE not in found:
         return said
     open_margin = margins[found.index(INCONCLUSIVE)][0]
     distance = abs(fmean(open_margin))
     if not distance:
         return f"{said}; no number of them would decide"
-    needed = math.ceil(len(observed) * (_half_width(open_margin) / distance) ** 2)
+    needed = math.ceil(len(observed) * (half_width(open_margin) / distance) ** 2)
     return f"{said}; about {max(needed, len(observed) + 1):,} are needed"
 
 
