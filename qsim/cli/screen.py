@@ -13,11 +13,12 @@ from qsim.claims.verdicts import PASS, Verdict
 from qsim.claims.words import say
 from qsim.cli.table import hanging, table
 from qsim.cli.terminal import WIDTH, clean, colour, sparkline
-from qsim.cli.together import Estimate, Named, Outcome
+from qsim.cli.together import Named, Outcome
 from qsim.metrics.numbers import Numbers, series
 from qsim.scenario.codes import CODES
 from qsim.scenario.problems import Problem
 from qsim.scenario.reference import MONEY, SHARE, dimension, parse
+from qsim.study.intervals import Estimate
 from qsim.units import Nanos, digits, format_duration, format_rate, write_duration
 
 _LEAST_SHARE = 0.0001

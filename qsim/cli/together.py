@@ -7,11 +7,10 @@ inconclusive.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from qsim.api import Run, Scenario
@@ -19,17 +18,8 @@ from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Verdict, verdicts
 from qsim.claims.words import plain
 from qsim.cli.ends import Exit
 from qsim.scenario.plan import Plan
+from qsim.study.intervals import Estimate, estimate
 from qsim.units import Nanos
-
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean, and half of its confidence interval; None: no data, or a single run."""
-
-    mean: Any
-    half: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,33 +174,10 @@ class Outcome:
             "messages": sum(part["messages"] for part in parts),
             "wall_s": self.wall_s,
             "metrics": {name: found.mean for name, found in estimates.items()},
-            "intervals": {name: interval for name, found in estimates.items() if (interval := _interval(found))},
+            "intervals": {name: interval for name, found in estimates.items() if (interval := found.interval)},
             "conservation": {"holds": not self.violations, "problems": self.violations},
             "digest": self.digest,
         }
-
-
-def estimate(values: Sequence[Any]) -> Estimate:
-    """The mean of what several runs say; what one of them does not know, or what never happens, has none."""
-    odd = next((value for value in values if not isinstance(value, int | float) or math.isinf(value)), 0)
-    if len(values) == 1 or len(set(values)) == 1:
-        return Estimate(values[0], 0.0 if len(values) > 1 and isinstance(values[0], int | float) else None)
-    if odd != 0:
-        return Estimate(odd)
-    return Estimate(fmean(values), _half_width(values))
-
-
-def _half_width(values: Sequence[float]) -> float:
-    from scipy.special import stdtrit  # only replications pay for the import
-
-    n = len(values)
-    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(map(float, values)) / math.sqrt(n)
-
-
-def _interval(found: Estimate) -> list[float] | None:
-    if found.half is None or not isinstance(found.mean, int | float) or math.isinf(found.mean):
-        return None
-    return [found.mean - found.half, found.mean + found.half]
 
 
 def _not_judged(verdict: Verdict) -> Verdict:
@@ -222,4 +189,4 @@ def failures(found: Sequence[Verdict]) -> Iterator[Verdict]:
     return (verdict for verdict in found if verdict.is_met is False)
 
 
-__all__ = ["FAIL", "Estimate", "Outcome", "estimate", "failures"]
+__all__ = ["FAIL", "Outcome", "failures"]
