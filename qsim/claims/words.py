@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qsim.scenario.reference import RATE, SHARE, TIME, Reference
-from qsim.units import SECOND, digits, format_duration, format_rate, format_share
+from qsim.units import DAY, HOUR, MINUTE, SECOND, digits, format_duration, format_rate, format_share
 
 
 def say(value: Any, dimension: str) -> str:
@@ -45,8 +45,15 @@ def _count(value: Any) -> str:
     return f"{number:,.0f}" if abs(number) >= 1000 else digits(number)
 
 
+def _time(value: Any) -> str:
+    """Two parts, or from an hour on three where it is so many whole seconds: "3h 1m 59s"."""
+    if not isinstance(value, int) or value < HOUR or value >= DAY or value % SECOND or not value % MINUTE:
+        return format_duration(value)
+    return f"{value // HOUR}h {value % HOUR // MINUTE}m {value % MINUTE // SECOND}s"
+
+
 def _rate(value: Any) -> str:
     return f"{float(value):,.0f}/s" if abs(value) >= 1000 else format_rate(value)
 
 
-_SAYS: dict[str, Callable[[Any], str]] = {TIME: format_duration, RATE: _rate, SHARE: format_share}
+_SAYS: dict[str, Callable[[Any], str]] = {TIME: _time, RATE: _rate, SHARE: format_share}

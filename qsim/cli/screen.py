@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from math import isinf
 from typing import Any
 
 from qsim.claims.verdicts import PASS, Verdict
@@ -15,6 +16,7 @@ from qsim.cli.table import hanging, table
 from qsim.cli.terminal import WIDTH, clean, colour, sparkline
 from qsim.cli.together import Named, Outcome
 from qsim.metrics.numbers import Numbers, series
+from qsim.metrics.steps import greatest
 from qsim.scenario.codes import CODES
 from qsim.scenario.problems import Problem
 from qsim.scenario.reference import MONEY, SHARE, dimension, parse
@@ -132,8 +134,10 @@ def _value(found: Estimate, reference: str) -> str:
 
 
 def _said(value: Any, measured: str) -> str:
-    rounded = isinstance(value, float) and measured != MONEY
-    return say(round(value, 3 if measured == SHARE else 1) if rounded else value, measured)
+    """Rounded, but not to nothing: a job a minute is 0.02/s."""
+    if not isinstance(value, float) or measured == MONEY or isinf(value):
+        return say(value, measured)
+    return say(round(value, 3 if measured == SHARE else 1) or float(f"{value:.1g}"), measured)
 
 
 def _half(found: Estimate, reference: str) -> str:
@@ -163,9 +167,16 @@ def _history(outcome: Outcome, queue: str, indent: str) -> Iterator[str]:
     ended = numbers.recording.ended
     if not (numbers.exact(f"{queue}.visible max") or 0):
         return
-    values = _levels(numbers, queue, ended)
+    trend = _trend(_levels(numbers, queue, ended), ended, outcome, queue)
     which = "  in the first replication" if outcome.wanted > 1 else ""
-    yield f"{indent}{colour(sparkline(values), 'dim')}  {_trend(values, ended, outcome, queue)}{which}"
+    yield f"{indent}{colour(sparkline(_peaks(numbers, queue, ended)), 'dim')}  {trend}{which}"
+
+
+def _peaks(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:
+    """The most in each cell: what came and went between two of them is seen too."""
+    visible = numbers.function(parse(f"{queue}.visible"))
+    edges = [ended * cell // CELLS for cell in range(CELLS + 1)]
+    return [greatest(visible.pieces(start, end)) or 0 for start, end in pairwise(edges)]
 
 
 def _levels(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from qsim.claims.verdicts import judge, verdicts
+from qsim.claims.words import say
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.scenario.plan import Ack, Expectation
-from qsim.scenario.reference import parse
+from qsim.scenario.reference import TIME, parse
 from qsim.units import SECOND
 from tests.stories import Story, consumer, plan
 
@@ -297,3 +298,10 @@ def test_noise_is_no_trend_and_a_falling_queue_is_stable():
 def test_the_larger_spread_needs_more_replications():
     found = verdict(replications(1, 3, 1, 3), "orders.wait max", "below", 2_100_000_000)
     assert found.got.endswith("with 4 replications; about 1,351 are needed")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(3601, "1h 0m 1s"), (3600, "1h 0m"), (3660, "1h 1m"), (119, "1m 59s"), (86_401, "1d 0h")]
+)
+def test_a_time_of_hours_is_told_to_the_second(seconds, told):
+    assert say(seconds * SECOND, TIME) == told

@@ -21,6 +21,19 @@ def test_a_run_fits_eighty_columns_and_says_what_holds(qsim):
     assert max(map(len, answer.lines)) <= 80
 
 
+def test_the_backlog_s_picture_shows_what_came_and_went_between_two_of_its_blocks(qsim):
+    """Six thousand at 1:00, gone two minutes later, and eighty at 3:40: a block is ten minutes."""
+    answer = qsim("run", "w23-alert-on-depth-or-age")
+    picture = next(line.split()[0] for line in answer.lines if "at most 5,951" in line)
+    assert picture == "▁" * 6 + "█" + "▁" * 17
+
+
+def test_what_is_little_is_not_rounded_to_nothing(qsim):
+    answer = qsim("run", "w07-celery-countdown")  # three runs in four hours
+    row = next(line.split() for line in answer.lines if line.startswith(" worker"))
+    assert row[-2] == "0.0002/s"
+
+
 def test_a_run_writes_no_file(qsim, here):
     before = sorted(here.iterdir())
     qsim("run", "small.yaml")
