@@ -9,7 +9,7 @@ each try is a SENT row.  Who waits for replies, and clients who send when they a
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import count
@@ -59,6 +59,8 @@ class Letter:
     """How long its last try was under way."""
     is_there: bool = False
     """Its last try has arrived, and stands at the door."""
+    is_given_up: bool = False
+    """Nobody waits for the answer to this try any more; the message may have been sent again."""
     is_over: bool = False
     """Its reply has come: whatever was to be tried again need not be."""
 
@@ -71,6 +73,15 @@ class Call:
     tries: list[int]
     is_batch: bool
     is_late: bool = False
+
+
+def _arrived(letter: Letter, try_: int, is_late: bool) -> Letter:
+    """The letter at the door; of a try that was given up, or came after its successor, a copy: the letter itself is
+    about to go again, or has."""
+    if is_late or letter.tries != try_:
+        letter = replace(letter, tries=try_, is_given_up=True)
+    letter.is_there = True
+    return letter
 
 
 class Maker:
@@ -295,14 +306,12 @@ class Maker:
         if self.port.is_away:
             self._find_nobody(call)
             return
-        for letter in call.letters:
-            letter.is_there = True
-        if self.held:
-            self.held += call.letters
+        letters = [_arrived(letter, try_, call.is_late) for letter, try_ in zip(call.letters, call.tries, strict=True)]
+        if self.held and not self._waits_for_token:  # who waits for a token has not gone, and is not before it
+            self.held += letters
             return
-        for letter, answer in zip(call.letters, self._call(call.letters, call.is_batch), strict=True):
-            if answer is _BLOCKED or not call.is_late:  # else the producer has stopped waiting for it
-                self._heed(letter, answer, call.letters[0])
+        for letter, answer in zip(letters, self._call(letters, call.is_batch), strict=True):
+            self._heed(letter, answer, letters[0])
 
     def _call(self, letters: list[Letter], is_batch: bool) -> list[Cause]:
         if not is_batch:
@@ -338,6 +347,8 @@ class Maker:
         lost, call = self.port.flaws.lose_reply, call or letter
         if answer is _BLOCKED:
             self._hold(letter, answer)
+        elif letter.is_given_up:
+            return
         elif lost and self.world.luck.send_luck(self.plan, self.i, call.k, call.tries)[1] < lost:
             self._hear_nothing(letter)
         elif answer not in _GOOD:
@@ -440,6 +451,11 @@ class Maker:
 
     def _hold(self, letter: Letter, answer: Cause) -> None:
         """The producer stands still until there is room; what it makes meanwhile queues behind."""
+        if self._waits_for_token:
+            self._waits_for_token = False
+            self.held.appendleft(letter)
+            self._wait_for_room(letter, answer)
+            return
         self.held.append(letter)
         if len(self.held) == 1:
             self._wait_for_room(letter, answer)
@@ -477,7 +493,8 @@ class Maker:
             return
         letter.travelled = 0
         answer = self.port.send(letter.number, *letter.args)
-        if answer is _BLOCKED or (answer in _PASSING and self.plan.on_reject is OnReject.BLOCK):
+        waits = self.plan.on_reject is OnReject.BLOCK and not letter.is_given_up
+        if answer is _BLOCKED or (answer in _PASSING and waits):
             letter.is_refused = answer is not _BLOCKED
             self._wait_for_room(letter, answer)
         else:

@@ -10,7 +10,7 @@ def story(latency, producer="limit: 3", consumer="service: 1s", queue="", **how)
     return run(
         f"""
 queues: {{q: {{latency: {{{latency}}}, {queue}}}}}
-producers: {{p: {{to: q, rate: 1/s, arrivals: regular, {producer}}}}}
+producers: {{p: {{to: q, {"" if "rate: 4/s" in producer else "rate: 1/s, "}arrivals: regular, {producer}}}}}
 consumers: {{c: {{from: q, {consumer}}}}}
 """,
         **how,
@@ -46,6 +46,20 @@ def test_what_takes_longer_than_the_timeout_is_sent_again_and_both_arrive():
     assert rows.times("SENT") == [0, 1.5] and rows.times("TIMED_OUT") == [1, 2.5] and rows.times("ACCEPTED") == [1.2, 2.7]
     once = story("send: 1200ms", again + ", message: {dedup: identity}")
     assert once.times("ACCEPTED") == [1.2] and once.times("SUPPRESSED") == [2.7], "one identity"
+
+
+def test_who_waits_for_a_token_is_not_before_what_is_under_way():
+    rows = story("send: 300ms", "rate: 4/s, limit: 4, slow_down: {token_bucket: {rate: 1/s, burst: 1}}", "service: 0s", seconds=9)
+    assert rows.times("ACCEPTED") == [0.3, 1.3, 2.3, 3.3]
+
+
+def test_a_try_that_was_given_up_waits_at_the_door_for_itself_and_its_successor_behind_it():
+    again = "limit: 3, timeout: 1s, on_reject: {backoff: none, attempts: 2}"
+    full = "capacity: {messages: 1, when_full: block}"
+    rows = story("send: 1200ms", again, "service: 3s", full)
+    tries = [(row.k, row.attempt) for row in rows.of("SENT")]
+    assert sorted(tries) == [(k, attempt) for k in range(3) for attempt in (1, 2)]
+    assert rows.count("ACCEPTED") == 6 and rows.count("TIMED_OUT") == 6, "each call arrives once, and is late"
 
 
 def test_an_answer_at_the_very_timeout_is_in_time():
