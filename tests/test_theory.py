@@ -1,8 +1,11 @@
 """The formulas against numbers from books, against sums over all states, and against each other."""
 
-from math import exp, factorial, inf
+from fractions import Fraction
+from math import exp, factorial, inf, sqrt
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from qsim import theory
 from qsim.theory import Station
@@ -150,3 +153,127 @@ def test_very_many_clients_who_seldom_ask_are_a_poisson_source():
 def test_where_there_is_a_server_for_each_client_nobody_waits():
     station = theory.mmcn(5, 1.0, 4.0, 5)
     assert station.mean_wait == station.wait_probability == 0 and station.mean_number == pytest.approx(5 / (1 + 4.0))
+
+
+# --- examples and tables that are in print ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("servers", "load"), [(1, 0.0101), (2, 0.1526), (5, 1.361), (10, 4.461), (20, 12.03), (30, 20.34), (50, 37.90), (100, 84.06)]
+)
+def test_one_percent_is_lost_at_the_loads_of_the_traffic_tables(servers, load):
+    """Erlang B at 1 % (ITU Teletraffic Engineering Handbook, Iversen, table of the traffic that c channels take)."""
+    assert theory.erlang_b(servers, load) == pytest.approx(0.01, rel=4e-3)
+
+
+def test_the_barber_shop():
+    """GSTH, H. R. Cutt: 5 customers an hour, 12 minutes each: 5 in the shop, 4 1/6 wait, 50 minutes."""
+    shop = theory.mm1(5, 5 + 1)
+    assert (shop.mean_number, shop.mean_waiting) == pytest.approx((5, 4 + 1 / 6))
+    assert shop.mean_wait * 60 == pytest.approx(50)
+
+
+def test_the_eye_clinic():
+    """GSTH: three doctors, 6 patients an hour, 20 minutes each: 8/9 wait, 4/27 of an hour."""
+    clinic = theory.mmc(6, 3, 3)
+    assert (clinic.mean_waiting, clinic.mean_wait) == pytest.approx((8 / 9, 4 / 27))
+
+
+def test_the_emission_inspection_station():
+    """GSTH: three stalls, room for four more, a car a minute, six minutes each: 3.09 wait, 6.06 are there, half drive on."""
+    station = theory.mmck(1, 1 / 6, 3, 7)
+    assert (station.mean_waiting, station.mean_number) == pytest.approx((3.09, 6.06), abs=0.005)
+    assert 60 * station.blocked == pytest.approx(30.3, abs=0.1)
+
+
+def test_the_county_hospital():
+    """Hillier and Lieberman, Introduction to Operations Research, the emergency room with three classes of patients who are
+    not interrupted (hours; with one doctor, and with two)."""
+    alone, two = (theory.priorities([0.2, 0.6, 1.2], 1 / 3, doctors) for doctors in (1, 2))
+    assert [each.mean_wait for each in alone][:2] == pytest.approx([0.238, 0.325], abs=0.0005)
+    assert [each.mean_wait for each in two] == pytest.approx([0.029, 0.033, 0.048], abs=0.0005)
+
+
+def test_a_television_station():
+    """GSTH: 100,000 viewers an hour tune in for 90 minutes: 150,000 watch."""
+    assert theory.mginf(100_000, 1.5).mean_number == 150_000
+
+
+# --- against each other, and against sums ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("servers", "places"), [(1, 4), (3, 3), (3, 9), (8, 20)])
+@pytest.mark.parametrize("load", [0.5, 3.0, 12.0])
+def test_many_servers_with_a_bound_are_their_states(servers, places, load):
+    station = theory.mmck(load, 1.0, servers, places)
+    blocked, busy, waiting = by_states(load, 1.0, servers, places)
+    assert station.blocked == pytest.approx(blocked)
+    assert station.mean_waiting == pytest.approx(waiting, abs=1e-12)
+    assert station.utilization * servers == pytest.approx(load * (1 - blocked)), "who enters is served"
+    assert station.wait_probability * (1 - blocked) == pytest.approx(busy - blocked, abs=1e-12)
+    assert station.mean_time == pytest.approx(station.mean_wait + 1)
+
+
+def test_without_a_queue_it_is_erlangs_loss_and_with_very_much_room_it_is_m_m_c():
+    assert theory.mmck(5.0, 1.0, 10, 10).blocked == pytest.approx(theory.erlang_b(10, 5.0))
+    assert theory.mmck(8.0, 1.0, 10, 2000).mean_wait == pytest.approx(theory.mmc(8.0, 1.0, 10).mean_wait)
+
+
+@pytest.mark.parametrize(("servers", "scv"), [(1, 0.0), (1, 1.0), (1, 4.0), (5, 1.0)])
+def test_urgency_moves_the_wait_about_and_does_not_remove_it(servers, scv):
+    """Kleinrock's conservation law: the waits weighted by load are those without priorities."""
+    rates = [0.1 * servers, 0.4 * servers, 0.3 * servers]
+    classes = theory.priorities(rates, 1.0, servers, scv)
+    together = sum(rate * each.mean_wait for rate, each in zip(rates, classes, strict=True)) / sum(rates)
+    assert together == pytest.approx(theory.ggc(sum(rates), 1.0, servers, 1.0, scv).mean_wait)
+    assert classes[0].mean_wait < classes[1].mean_wait < classes[2].mean_wait
+
+
+def test_a_class_for_which_no_time_is_left_waits_for_ever_and_the_urgent_do_not():
+    urgent, rest = theory.priorities([0.5, 0.6], 1.0)
+    assert rest.mean_wait == rest.mean_number == inf
+    assert urgent.mean_wait == pytest.approx(1.0 / 0.5), "someone is always at work: a whole service, over 1 − σ"
+
+
+def test_what_fails_and_comes_back_at_once_is_a_longer_service():
+    """One server: a geometric number of exponential services is an exponential one."""
+    failing, station = theory.feedback(0.4, 1.0, 1, 0.5), theory.mm1(0.4, 0.5)
+    assert (failing.mean_number, failing.mean_time) == pytest.approx((station.mean_number, station.mean_time))
+    assert theory.feedback(0.4, 1.0, 3, 0.0) == theory.mmc(0.4, 1.0, 3)
+
+
+def test_with_n_deliveries_the_mean_is_the_sum():
+    p, n = 0.3, 4
+    by_hand = sum(k * p ** (k - 1) * (1 - p) for k in range(1, n)) + n * p ** (n - 1)
+    assert theory.attempts(p, n) == pytest.approx(by_hand)
+    assert theory.attempts(p, None) == pytest.approx(1 / 0.7)
+    assert theory.attempts(1.0, 5) == 5 and theory.attempts(1.0, None) == inf
+
+
+def test_a_lease_of_two_services_costs_a_seventh_more():
+    beyond = theory.exponential_beyond(20, 10)
+    assert beyond == pytest.approx(exp(-2))
+    assert theory.lease_load(3.0, 10, beyond) == pytest.approx(30 / (1 - exp(-2)))
+    assert theory.lease_load(3.0, 10, beyond, 1) == pytest.approx(30) and theory.late_share(beyond, 2) == pytest.approx(exp(-4))
+
+
+@pytest.mark.parametrize("x", [0.0, 0.7, 1.0, 3.0, 40.0])
+def test_tails_are_those_of_another_library(x):
+    sigma = np.log(3.0) / stats.norm.ppf(0.95)
+    assert theory.exponential_beyond(x, 2.0) == pytest.approx(stats.expon.sf(x, scale=2.0))
+    assert theory.uniform_beyond(x, 0.5, 3.5) == pytest.approx(stats.uniform.sf(x, 0.5, 3.0))
+    assert theory.lognormal_beyond(x, 2.0, 6.0) == pytest.approx(stats.lognorm.sf(x, sigma, scale=2.0))
+    assert theory.erlang_beyond(x, 2.0, 4) == pytest.approx(stats.erlang.sf(x, 4, scale=0.5))
+    assert theory.erlang_beyond(x, 2.0, 300) == pytest.approx(stats.norm.sf((x / 2.0 - 1) * sqrt(300)))
+    assert theory.pareto_beyond(x, 0.7, 1.5) == pytest.approx(stats.pareto.sf(x, 1.5, scale=0.7))
+    assert theory.constant_beyond(x, 1.0) == (x < 1.0)
+    assert theory.mix_beyond([(0.25, 1.0), (0.75, theory.exponential_beyond(x, 2.0))]) == pytest.approx(0.25 + 0.75 * exp(-x / 2))
+
+
+def test_of_measured_times_those_above_count():
+    assert [theory.empirical_beyond(x, [1, 2, 2, 5]) for x in (0, 1, 2, 4.9, 5)] == [1, 0.75, 0.25, 0.25, 0]
+    assert theory.uniform_beyond(1, 2, 2) == theory.lognormal_beyond(1, 2, 2) == 1 and theory.lognormal_beyond(2, 2, 2) == 0
+
+
+def test_little_is_a_product_also_of_fractions():
+    assert theory.little(Fraction(3), Fraction(1, 3)) == 1

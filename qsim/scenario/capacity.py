@@ -138,13 +138,6 @@ def scv(time: plan.Time) -> float:
 # --- retries ----------------------------------------------------------------------------------------------------------
 
 
-def deliveries(failing: float, most: int | None) -> float:
-    """How often a message is received, (1 − pⁿ) / (1 − p) with at most n deliveries; a share p of attempts fails."""
-    if failing >= 1:
-        return inf if most is None else float(most)
-    return (1 - (0.0 if most is None else failing**most)) / (1 - failing)
-
-
 def false_dead_letters(failing: float, most: int) -> float:
     """pⁿ: the share of sound messages whose every delivery fails by chance."""
     return failing**most

@@ -143,7 +143,7 @@ class Case:
     @cached_property
     def deliveries(self) -> float:
         """Receives a message, retries and poison included."""
-        sound = capacity.deliveries(self.failing, self.most)
+        sound = theory.attempts(self.failing, self.most)
         if not self.poison:
             return sound
         return (1 - self.poison) * sound + self.poison * (inf if self.most is None else self.most)
@@ -487,7 +487,7 @@ def _late(case: Case, lease: Nanos, rounds: int) -> Iterator[Finding]:
     if case.consumer.uses or case.consumer.ack is Ack.ON_RECEIVE or case.why_not:
         return
     outlive = [(share, 1 - times.below(time, lease / rounds), times.mean(time) / SECOND) for share, time in each]
-    load = case.messages * sum(share * capacity.deliveries(q, case.most) * mean for share, q, mean in outlive)
+    load = case.messages * sum(share * theory.attempts(q, case.most) * mean for share, q, mean in outlive)
     alone = case.messages * case.service
     if load > alone * 1.01:
         busy = f"{digits(load)} slots busy" if isfinite(load) else "more and more slots busy"

@@ -5,14 +5,12 @@ It knows formulas.  Times are ns, as floats.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from functools import singledispatch
-from math import erf, exp, inf, log, sqrt
+from math import exp, inf
 
 from qsim.scenario import plan
-
-_Z95 = 1.6448536269514722
+from qsim.theory import tails
 
 
 @singledispatch
@@ -60,43 +58,12 @@ def _of(
 
 
 def _lognormal_mean(time: plan.Lognormal) -> float:
-    sigma = _sigma(time)
+    sigma = tails.lognormal_sigma(time.median, time.p95)
     return time.median * exp(sigma * sigma / 2)
 
 
 def _lognormal_square(time: plan.Lognormal) -> float:
-    return time.median**2 * exp(2 * _sigma(time) ** 2)
-
-
-def _lognormal_below(time: plan.Lognormal, x: float) -> float:
-    sigma = _sigma(time)
-    return float(x >= time.median) if sigma == 0 else _normal_below(log(max(x, 1e-9) / time.median) / sigma)
-
-
-def _sigma(time: plan.Lognormal) -> float:
-    return log(time.p95 / time.median) / _Z95
-
-
-def _normal_below(z: float) -> float:
-    return (1 + erf(z / sqrt(2))) / 2
-
-
-def _uniform_below(time: plan.Uniform, x: float) -> float:
-    width = time.max - time.min
-    return float(x >= time.min) if width == 0 else min(1.0, max(0.0, (x - time.min) / width))
-
-
-def _erlang_below(time: plan.Erlang, x: float) -> float:
-    """1 - the probability of fewer than k steps; for very many steps the time is nearly constant."""
-    if time.k > 200:
-        return _normal_below((x / time.mean - 1) * sqrt(time.k))
-    steps, term, total = x * time.k / time.mean, 1.0, 1.0
-    if steps > 700:
-        return 1.0
-    for n in range(1, time.k):
-        term *= steps / n
-        total += term
-    return 1 - exp(-steps) * total
+    return time.median**2 * exp(2 * tails.lognormal_sigma(time.median, time.p95) ** 2)
 
 
 def _pareto_mean(time: plan.Pareto) -> float:
@@ -107,30 +74,31 @@ def _pareto_square(time: plan.Pareto) -> float:
     return time.min**2 * time.alpha / (time.alpha - 2) if time.alpha > 2 else inf
 
 
-def _pareto_below(time: plan.Pareto, x: float) -> float:
-    return 0.0 if x < time.min else 1 - (time.min / x) ** time.alpha
-
-
 def _parts(time: plan.Mix, value: Callable[[plan.Time], float]) -> float:
     shares = [high - low for low, high in zip((0.0, *time.thresholds), time.thresholds, strict=False)]
     return sum(share * value(part) for share, part in zip(shares, time.parts, strict=True) if share)
 
 
-_of(plan.Constant, lambda t: t.value, lambda t, x: float(x >= t.value), lambda t: t.value**2)
-_of(plan.Exponential, lambda t: t.mean, lambda t, x: 1 - exp(-x / t.mean), lambda t: 2 * t.mean**2)
+_of(plan.Constant, lambda t: t.value, lambda t, x: 1 - tails.constant_beyond(x, t.value), lambda t: t.value**2)
+_of(plan.Exponential, lambda t: t.mean, lambda t, x: 1 - tails.exponential_beyond(x, t.mean), lambda t: 2 * t.mean**2)
 _of(
     plan.Uniform,
     lambda t: (t.min + t.max) / 2,
-    _uniform_below,
+    lambda t, x: 1 - tails.uniform_beyond(x, t.min, t.max),
     lambda t: (t.min**2 + t.min * t.max + t.max**2) / 3,
 )
-_of(plan.Lognormal, _lognormal_mean, _lognormal_below, _lognormal_square)
-_of(plan.Erlang, lambda t: t.mean, _erlang_below, lambda t: t.mean**2 * (1 + 1 / t.k))
-_of(plan.Pareto, _pareto_mean, _pareto_below, _pareto_square)
+_of(
+    plan.Lognormal,
+    _lognormal_mean,
+    lambda t, x: 1 - tails.lognormal_beyond(x, t.median, t.p95),
+    _lognormal_square,
+)
+_of(plan.Erlang, lambda t: t.mean, lambda t, x: 1 - tails.erlang_beyond(x, t.mean, t.k), lambda t: t.mean**2 * (1 + 1 / t.k))
+_of(plan.Pareto, _pareto_mean, lambda t, x: 1 - tails.pareto_beyond(x, t.min, t.alpha), _pareto_square)
 _of(
     plan.Empirical,
     lambda t: sum(t.values) / len(t.values),
-    lambda t, x: bisect_right(t.values, x) / len(t.values),
+    lambda t, x: 1 - tails.empirical_beyond(x, t.values),
     lambda t: sum(value * value for value in t.values) / len(t.values),
 )
 # The shares of a mix are sums of floats: 5 % below p95 must not be missed by the last bit.

@@ -54,14 +54,6 @@ def test_the_squared_coefficient_of_variation_is_that_of_the_books(time, expecte
     assert capacity.scv(time) == pytest.approx(expected, rel=1e-6)
 
 
-def test_with_n_deliveries_the_mean_is_the_sum():
-    p, n = 0.3, 4
-    by_hand = sum(k * p ** (k - 1) * (1 - p) for k in range(1, n)) + n * p ** (n - 1)
-    assert capacity.deliveries(p, n) == pytest.approx(by_hand)
-    assert capacity.deliveries(p, None) == pytest.approx(1 / 0.7)
-    assert capacity.deliveries(1.0, 5) == 5 and capacity.deliveries(1.0, None) == inf
-
-
 def test_receives_for_is_the_least_that_is_rare_enough():
     n = capacity.receives_for(0.05, 1e-6)
     assert capacity.false_dead_letters(0.05, n) <= 1e-6 < capacity.false_dead_letters(0.05, n - 1)

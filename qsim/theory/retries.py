@@ -1,0 +1,37 @@
+"""What fails comes again: attempts, and the load that they are.
+
+It knows shares, rates and formulas, no scenario and no run.  p is the share of attempts that fail, each by its own luck.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from qsim.theory.station import Station
+from qsim.theory.stations import mmc
+
+
+def attempts(failing: float, most: int | None = None) -> float:
+    """How often a message is tried: 1 / (1 − p), or (1 − pⁿ) / (1 − p) where n tries are all it gets (geometric)."""
+    if failing >= 1:
+        return inf if most is None else float(most)
+    return (1 - (0.0 if most is None else failing**most)) / (1 - failing)
+
+
+def feedback(arrival_rate: float, service_rate: float, servers: int, failing: float) -> Station:
+    """M/M/c whose failed attempts come back at once: M/M/c of all attempts, λ / (1 − p) of them.
+
+    Told of a message, over all its attempts; the share that waits is of attempts.  It makes no difference whether they
+    come back to the front or to the end.  L. Takács, *A Single-Server Queue with Feedback*, Bell System Technical Journal
+    42 (1963); for c servers J. R. Jackson, *Networks of Waiting Lines*, Operations Research 5 (1957).
+    """
+    often = attempts(failing)
+    attempt = mmc(arrival_rate * often, service_rate, servers)
+    return Station(
+        utilization=attempt.utilization,
+        wait_probability=attempt.wait_probability,
+        mean_wait=attempt.mean_wait * often,
+        mean_time=attempt.mean_time * often,
+        mean_waiting=attempt.mean_waiting,
+        mean_number=attempt.mean_number,
+    )
