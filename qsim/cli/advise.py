@@ -34,9 +34,7 @@ def command(
     outage: Annotated[
         str | None, typer.Option(metavar="T", help="A stop of the consumers to plan for (the timeline's, or 10m).")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value first.")
-    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value first.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="One of the file's variants.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object; times in seconds.")] = False,
 ) -> int:
@@ -75,7 +73,9 @@ def _lines(plan: Plan, found: list[Section]) -> Iterator[str]:
     yield ""
     if legend := "; ".join(_legend(found)):
         yield from hanging(" ", legend, 1)
-    yield from hanging(" ", f"qsim run {plan.name} shows what happens: formulas know averages, and nothing of order.", 1)
+    yield from hanging(
+        " ", f"qsim run {plan.name} shows what happens: formulas know averages, and nothing of order.", 1
+    )
 
 
 _LETTERS = {
@@ -136,5 +136,7 @@ def _jsonable(plan: Plan, target: Target, found: list[Section]) -> dict[str, Any
 
 def _section(section: Section) -> dict[str, Any]:
     """No number where there is none: infinity is not JSON."""
-    findings = [asdict(f) | {"value": f.value if f.value is None or isfinite(f.value) else None} for f in section.findings]
+    findings = [
+        asdict(f) | {"value": f.value if f.value is None or isfinite(f.value) else None} for f in section.findings
+    ]
     return asdict(section) | {"findings": findings}

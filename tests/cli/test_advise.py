@@ -15,7 +15,9 @@ def test_every_bundled_scenario_is_answered(qsim, name):
     assert answer.code == 0 and answer.err == ""
     assert answer.lines[0].startswith(name)
     assert max(map(len, answer.lines)) <= 80
-    assert not [line for line in answer.lines if line != line.rstrip() or "inf" in line.split() or "nan" in line.split()]
+    assert not [
+        line for line in answer.lines if line != line.rstrip() or "inf" in line.split() or "nan" in line.split()
+    ]
 
 
 def test_a_number_comes_with_its_formula_and_its_source(qsim):
@@ -47,7 +49,9 @@ def test_what_is_wrong_with_the_command_line_is_said(qsim):
 
 
 def test_changes_and_variants_are_heeded(qsim):
-    before, after = (qsim("advise", "backlog-growth", *more).out for more in ((), ("--set", "consumers.worker.count=20")))
+    before, after = (
+        qsim("advise", "backlog-growth", *more).out for more in ((), ("--set", "consumers.worker.count=20"))
+    )
     assert "no: the backlog grows 200/s" in before and " stable          yes" in after
     assert "10 <= 10" in qsim("advise", "backlog-growth", "--variant", "scale-out").out
 

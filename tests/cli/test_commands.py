@@ -113,6 +113,13 @@ def test_examples_are_listed_with_their_lessons(qsim):
     assert max(map(len, answer.lines)) <= 80
 
 
+def test_examples_are_grouped_by_their_folders(qsim):
+    lines = qsim("examples").lines
+    order = ["urgent-first", "What is said of message queues", "own-pace", "What people ask about theirs", "w03-how-"]
+    places = [next(i for i, line in enumerate(lines) if line.strip().startswith(start)) for start in order]
+    assert places == sorted(places)
+
+
 def test_new_writes_a_scenario_that_runs_green(qsim, here):
     assert qsim("new", "first").code == 0
     assert qsim("validate", "first.yaml", "--strict").code == 0
