@@ -42,6 +42,14 @@ _CONSUMER = {
     "throughput": "throughput mean",
     "duplicates": "duplicates at end",
 }
+_DEPENDENCY = {
+    "utilization": "utilization mean",
+    "waiting": "waiting mean",
+    "calls": "calls at end",
+    "timeouts": "timeouts at end",
+    "refused": "refused at end",
+    "time p95": "time p95",
+}
 _TOPIC = {"published": "published at end", "copies": "copies at end", "unrouted": "unrouted at end"}
 _FATES = (
     "delayed", "redelivered", "lease_expired", "dead_lettered", "moved_in", "moved_out", "expired", "rejected", "dropped",
@@ -105,6 +113,7 @@ def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None =
     yield from _named_by_broker(by_broker or {})
     yield from _objects(outcome, "topic", [topic.name for topic in outcome.plan.topics], _TOPIC)
     yield from _objects(outcome, "consumer", [c.name for c in outcome.plan.consumers], _CONSUMER)
+    yield from _objects(outcome, "dependency", [called.name for called in outcome.plan.dependencies], _DEPENDENCY)
     yield from _costs(outcome)
     yield from _producers(outcome)
     yield from _alerts(outcome)
@@ -247,12 +256,16 @@ def _money(value: float) -> str:
 
 
 def _producers(outcome: Outcome) -> Iterator[str]:
-    """Only where a producer did not get all it sent accepted at once."""
+    """Only where a producer did not get all it sent accepted at once, or waits for replies."""
     for producer in outcome.plan.producers:
-        odd = list(_fates(outcome, producer.name, "", _SENDS))
-        if odd:
+        odd = " ".join(_fates(outcome, producer.name, "", _SENDS))
+        told = [odd] if odd else []
+        if producer.request_reply is not None:
+            goodput = f"{producer.name}.goodput mean"
+            told.append(f"goodput {_value(outcome.exact(goodput), goodput)}")
+        if told:
             sent = _value(outcome.exact(f"{producer.name}.sent at end"), f"{producer.name}.sent at end")
-            yield from hanging(f" producer {producer.name}: ", f"{sent} sent, " + " ".join(odd), 4)
+            yield from hanging(f" producer {producer.name}: ", ", ".join([f"{sent} sent", *told]), 4)
             yield ""
 
 

@@ -34,6 +34,20 @@ def test_what_is_little_is_not_rounded_to_nothing(qsim):
     assert row[-2] == "0.0002/s"
 
 
+def test_calls_are_told_of_what_consumers_call(qsim):
+    """50 jobs, five at a time, three rounds: 50 + 45 + 40 calls, 15 of which found a place."""
+    answer = qsim("run", "w12-throttled-before-they-run")
+    row = next(line.split() for line in answer.lines if line.startswith(" function"))
+    assert row == ["function", "5", "%", "0", "135", "0", "120", "10s"]
+
+
+def test_who_waits_for_replies_is_told_how_many_came_in_time(qsim):
+    """105/s for 2 min; for 42 s all are answered in time, 100/s, and then none: 35/s."""
+    answer = qsim("run", "w24-sync-over-a-queue")
+    told = next(line.strip() for line in answer.lines if line.startswith(" producer page: "))
+    assert told == "producer page: 12,600 sent, 8,210 timeouts, goodput 34.8/s"
+
+
 def test_a_run_writes_no_file(qsim, here):
     before = sorted(here.iterdir())
     qsim("run", "small.yaml")
