@@ -37,6 +37,7 @@ def test_help_validate_and_show_need_no_numpy(here):
         ["show", "small.yaml"],
         ["examples"],
         ["explain", "Q013"],
+        ["theory", "mmc", "--rate", "720/s", "--service", "10ms", "--consumers", "8"],
     ):
         program = (
             "import sys\nfrom qsim.cli.app import run\n"
@@ -50,7 +51,8 @@ def test_help_validate_and_show_need_no_numpy(here):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "budget"), [(["--help"], 0.250), (["validate", "small.yaml"], 0.350), (["run", "small.yaml"], None)]
+    ("arguments", "budget"),
+    [(["--help"], 0.250), (["theory"], 0.250), (["validate", "small.yaml"], 0.350), (["run", "small.yaml"], None)],
 )
 def test_the_start_is_quick(here, arguments, budget):
     best = min(_seconds(here, arguments) for _ in range(5))

@@ -1,0 +1,148 @@
+"""The models by name: what each takes, and what it answers.
+
+It knows the formulas of its neighbours and no units' spelling.  Values come in and go out in messages a second and seconds
+(then the name ends in ``_s``); a rate of arrivals above what can be served gives waits without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+from qsim.theory.erlang import erlang_b, erlang_c
+from qsim.theory.leases import late_share, lease_load
+from qsim.theory.losses import mmck, mmcn
+from qsim.theory.priorities import priorities
+from qsim.theory.retries import attempts, feedback
+from qsim.theory.station import Station, little
+from qsim.theory.stations import ggc, ggc_wait_quantile, mg1, mginf, mmc, mmc_wait_quantile
+
+Told = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``needs`` must be given, ``may`` can be left out (with what holds then); ``tell`` answers, a line a class."""
+
+    says: str
+    needs: tuple[str, ...]
+    tell: Callable[..., list[Told]]
+    may: Mapping[str, Any] = field(default_factory=dict)
+    takes_distribution: bool = False
+    """Whether ``service`` may be one; then its scv is the distribution's."""
+
+
+def _open(station: Station, rate: float, service: float, servers: int) -> Told:
+    """ρ is told above 1 too."""
+    return {"rho": rate * service / servers} | _times(station)
+
+
+def _bounded(station: Station) -> Told:
+    return {"utilization": station.utilization, "lost": station.blocked} | _times(station)
+
+
+def _times(station: Station) -> Told:
+    return {
+        "wait_probability": station.wait_probability,
+        "wait_s": station.mean_wait,
+        "response_s": station.mean_time,
+        "in_queue": station.mean_waiting,
+        "in_system": station.mean_number,
+    }
+
+
+def _mmc(rate: float, service: float, consumers: int = 1, share: float | None = None) -> list[Told]:
+    told = _open(mmc(rate, 1 / service, consumers), rate, service, consumers)
+    return [told if share is None else told | {"quantile_s": mmc_wait_quantile(share, rate, 1 / service, consumers)}]
+
+
+def _mg1(rate: float, service: float, scv: float) -> list[Told]:
+    return [_open(mg1(rate, service, scv * service**2), rate, service, 1)]
+
+
+def _ggc(
+    rate: float, service: float, consumers: int, arrival_scv: float, scv: float, share: float | None = None
+) -> list[Told]:
+    told = _open(ggc(rate, 1 / service, consumers, arrival_scv, scv), rate, service, consumers)
+    if share is not None:
+        told["quantile_s"] = ggc_wait_quantile(share, rate, 1 / service, consumers, arrival_scv, scv)
+    return [told]
+
+
+def _mginf(rate: float, service: float) -> list[Told]:
+    number = mginf(rate, service).mean_number
+    return [{"response_s": service, "in_system": number, "deviation": sqrt(number)}]
+
+
+def _mmck(rate: float, service: float, consumers: int, places: int) -> list[Told]:
+    return [_bounded(mmck(rate, 1 / service, consumers, places))]
+
+
+def _mm1k(rate: float, service: float, places: int) -> list[Told]:
+    return _mmck(rate, service, 1, places)
+
+
+def _md1(rate: float, service: float) -> list[Told]:
+    return _mg1(rate, service, 0.0)
+
+
+def _mmcn(clients: int, think: float, service: float, consumers: int) -> list[Told]:
+    station = mmcn(clients, 1 / think, 1 / service, consumers)
+    return [{"utilization": station.utilization} | _times(station) | {"throughput": station.mean_number / station.mean_time}]
+
+
+def _erlang_b(rate: float, service: float, consumers: int) -> list[Told]:
+    return [{"load": little(rate, service), "lost": erlang_b(consumers, rate * service)}]
+
+
+def _erlang_c(rate: float, service: float, consumers: int) -> list[Told]:
+    return [{"load": little(rate, service), "wait_probability": erlang_c(consumers, rate * service)}]
+
+
+def _priorities(rate: tuple[float, ...], service: float, consumers: int, scv: float) -> list[Told]:
+    classes = priorities(rate, service, consumers, scv)
+    return [_open(each, λ, service, consumers) for each, λ in zip(classes, rate, strict=True)]
+
+
+def _feedback(rate: float, service: float, consumers: int, errors: float) -> list[Told]:
+    often = attempts(errors)
+    station = feedback(rate, 1 / service, consumers, errors)
+    return [{"attempts": often} | _open(station, rate * often, service, consumers)]
+
+
+def _leases(rate: float, service: float, beyond: float, receives: int | None = None) -> list[Told]:
+    told = {"outlive": beyond, "attempts": attempts(beyond, receives), "load": little(rate, service)}
+    told["busy"] = lease_load(rate, service, beyond, receives)
+    return [told if receives is None else told | {"late": late_share(beyond, receives)}]
+
+
+def _little(rate: float, time: float) -> list[Told]:
+    return [{"in_system": little(rate, time)}]
+
+
+_ONE = {"consumers": 1}
+_SCV = {"scv": 1.0}
+MODELS: dict[str, Model] = {
+    "mm1": Model("one consumer, all random", ("rate", "service"), _mmc, {"share": None}),
+    "mmc": Model("c consumers, all random", ("rate", "service", "consumers"), _mmc, {"share": None}),
+    "mm1k": Model("one consumer, K places with that in service", ("rate", "service", "places"), _mm1k),
+    "mmck": Model("c consumers, K places with those in service", ("rate", "service", "consumers", "places"), _mmck),
+    "md1": Model("one consumer, every service as long", ("rate", "service"), _md1),
+    "mg1": Model("one consumer, any services (Pollaczek, Khinchine)", ("rate", "service"), _mg1, _SCV, True),
+    "mginf": Model("a consumer for every message", ("rate", "service"), _mginf, {}, True),
+    "ggc": Model(
+        "c consumers, any gaps and services, nearly (Allen, Cunneen)",
+        ("rate", "service", "consumers"), _ggc, {"arrival-scv": 1.0, **_SCV, "share": None}, True,
+    ),
+    "mmcn": Model("N clients who think, ask and wait for the answer", ("clients", "think", "service"), _mmcn, _ONE),
+    "erlang-b": Model("no queue: who is lost", ("rate", "service", "consumers"), _erlang_b),
+    "erlang-c": Model("who waits", ("rate", "service", "consumers"), _erlang_c),
+    "priorities": Model(
+        "the most urgent first, nobody interrupted (Cobham); a rate a class", ("rate", "service"), _priorities, {**_ONE, **_SCV}, True
+    ),
+    "feedback": Model("a share of attempts fails and comes back", ("rate", "service", "errors"), _feedback, _ONE),
+    "leases": Model("who outlives the lease is worked on again", ("rate", "service", "lease"), _leases, {"receives": None}, True),
+    "little": Model("how many are inside: L = λ W", ("rate", "time"), _little),
+}  # fmt: skip
