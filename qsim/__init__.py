@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "load": "qsim.api",
     "expect": "qsim.api",
+    "sweep": "qsim.api",
     "brokers_table": "qsim.api",
     "Scenario": "qsim.api",
     "Run": "qsim.api",
@@ -51,6 +52,7 @@ __all__ = [
     "brokers_table",
     "expect",
     "load",
+    "sweep",
 ]
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from qsim.claims.verdicts import Verdict
     from qsim.metrics.numbers import Numbers
     from qsim.sim.recording import Recording
+    from qsim.study.sweep import Sweep
 
-__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "expect", "load", "write"]
+__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "expect", "load", "sweep", "write"]
 
 ENGINE = "simpy"
 
@@ -55,6 +56,44 @@ def expect(run: Any) -> Expect:
     from qsim.claims.expect import expect as claims_about
 
     return claims_about(run)
+
+
+def sweep(
+    scenario: Scenario,
+    over: Mapping[str, Any] | None = None,
+    *,
+    replications: int | None = None,
+    metrics: Sequence[str] = (),
+    jobs: int = 1,
+    dask: str | None = None,
+    store: str | Path | None = None,
+    resume: bool = False,
+) -> Sweep:
+    """Run it over every combination of the values at some dotted paths (the file's ``sweep:`` by itself), all with the
+    same luck: ``qsim.sweep(s, {"consumers.worker.count": range(1, 20)}, replications=10).frame()``.  ``store`` is a
+    folder in which finished runs are kept; with ``resume`` those that are there are not run again."""
+    from qsim.claims.asked import Asked, default_metrics
+    from qsim.scenario.grid import of_file, of_python, points
+    from qsim.study import sweep as study
+
+    axes = of_file(scenario.loaded) if over is None else [of_python(path, values) for path, values in over.items()]
+    if not axes:
+        raise ValueError("the file has no sweep: say what to change, {'consumers.worker.count': range(1, 20)}")
+    asked = Asked(tuple(metrics) or default_metrics(scenario.loaded, [axis.path for axis in axes]))
+    grid = points(scenario.loaded, axes)
+    _check_told([point.plan for point in grid], asked.metrics)
+    how = study.how(asked, jobs, dask, store, resume)
+    return study.sweep([a.path for a in axes], grid, asked.metrics, replications or scenario.plan.replications, asked, how)
+
+
+def _check_told(plans: Sequence[Plan], metrics: Sequence[str]) -> None:
+    from qsim.claims.asked import check_told_by
+
+    for metric in metrics:
+        try:
+            check_told_by(plans, metric)
+        except ReferenceError_ as error:
+            raise KeyError(str(error)) from None
 
 
 class Scenario:

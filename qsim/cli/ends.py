@@ -49,7 +49,7 @@ def of_error(error: BaseException) -> tuple[str, Exit]:
     return _bug(error), Exit.STOPPED
 
 
-_SAID_BY_THEMSELVES = ("ScenarioError", "TraceError", "EndlessInstant")
+_SAID_BY_THEMSELVES = ("ScenarioError", "TraceError", "EndlessInstant", "ClusterError")
 """By name: whoever prints help should not have to import the loader."""
 
 

@@ -131,12 +131,12 @@ def _rows(outcome: Outcome, names: list[str], columns: Mapping[str, str]) -> Ite
     """A row an object, and with replications a row of half widths below it."""
     for name in names:
         found = {column: outcome.exact(f"{name}.{metric}") for column, metric in columns.items()}
-        yield [name, *(_value(found[column], f"{name}.{columns[column]}") for column in columns)]
+        yield [name, *(mean_said(found[column], f"{name}.{columns[column]}") for column in columns)]
         if outcome.wanted > 1:
-            yield ["", *(_half(found[column], f"{name}.{columns[column]}") for column in columns)]
+            yield ["", *(half_said(found[column], f"{name}.{columns[column]}") for column in columns)]
 
 
-def _value(found: Estimate, reference: str) -> str:
+def mean_said(found: Estimate, reference: str) -> str:
     if found.mean is None:
         return "-"
     return _said(found.mean, dimension(parse(reference)))
@@ -149,7 +149,7 @@ def _said(value: Any, measured: str) -> str:
     return say(round(value, 3 if measured == SHARE else 1) or float(f"{value:.1g}"), measured)
 
 
-def _half(found: Estimate, reference: str) -> str:
+def half_said(found: Estimate, reference: str) -> str:
     if not found.half:
         return ""
     measured = dimension(parse(reference))
@@ -262,9 +262,9 @@ def _producers(outcome: Outcome) -> Iterator[str]:
         told = [odd] if odd else []
         if producer.request_reply is not None:
             goodput = f"{producer.name}.goodput mean"
-            told.append(f"goodput {_value(outcome.exact(goodput), goodput)}")
+            told.append(f"goodput {mean_said(outcome.exact(goodput), goodput)}")
         if told:
-            sent = _value(outcome.exact(f"{producer.name}.sent at end"), f"{producer.name}.sent at end")
+            sent = mean_said(outcome.exact(f"{producer.name}.sent at end"), f"{producer.name}.sent at end")
             yield from hanging(f" producer {producer.name}: ", ", ".join([f"{sent} sent", *told]), 4)
             yield ""
 
@@ -372,5 +372,5 @@ def advised(code: str, text: str) -> Iterator[str]:
 def told(outcome: Outcome, reference: str) -> str:
     """One number that was asked for: "orders.wait p95  1m 54s ±2s"."""
     found = outcome.exact(reference)
-    half = _half(found, reference)
-    return f"{reference}  {_value(found, reference)}{' ' + half if half else ''}"
+    half = half_said(found, reference)
+    return f"{reference}  {mean_said(found, reference)}{' ' + half if half else ''}"

@@ -48,9 +48,12 @@ class Loaded:
     ) -> Loaded:
         """The same scenario with other values at some dotted paths, after the variant; None removes."""
         more = [_python_override(path, value) for path, value in (changes or {}).items()]
+        return self.with_overrides([*more, *_seed_override(seed)], variant)
+
+    def with_overrides(self, more: Iterable[Override], variant: str | None = None) -> Loaded:
+        """The same with values that remember where they were written."""
         chosen = self.plan.variant if variant is None else variant
-        overrides = (*self._overrides, *more, *_seed_override(seed))
-        return _finish(self.base, chosen, overrides, self.folder, self.path, what_ifs=False)
+        return _finish(self.base, chosen, (*self._overrides, *more), self.folder, self.path, what_ifs=False)
 
 
 def read(
@@ -143,15 +146,15 @@ def _option(option: str) -> Override:
 
 def _python_override(path: str, value: Any) -> Override:
     place = Place(Source(f"set {path}", (), is_file=False), 1, 1)
-    return path, Document(_plain(value), {}, {(): place}), place
+    return path, Document(plain(value), {}, {(): place}), place
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples are lists and ranges too, as in a file."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value
 
 

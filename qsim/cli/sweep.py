@@ -1,0 +1,291 @@
+"""``qsim sweep``: run a scenario over a grid of settings, all with the same luck.
+
+It knows options and in which order things are said; ``cli.grid`` draws the tables.  Finished runs are kept as they come,
+in .qsim-sweeps or --store DIR, and --resume runs none of them again.
+"""
+
+from __future__ import annotations
+
+import json as json_
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qsim.cli.ends import Exit, Refused
+from qsim.cli.terminal import WIDTH, colour, err, out
+
+if TYPE_CHECKING:
+    from qsim.claims.verdicts import Verdict
+    from qsim.scenario.grid import Axis, Point
+    from qsim.scenario.load import Loaded
+    from qsim.study.sweep import Sweep
+
+_OVER = "'PATH=VALUES'"
+
+
+def command(
+    scenario: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or a name that `qsim examples` lists.")],
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar=_OVER, help="consumers.worker.count=3,4,5 or =1..20 or =1..20..5; else the file's sweep."),
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value first.")] = None,
+    variant: Annotated[str | None, typer.Option(metavar="NAME", help="One of the file's variants.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Other luck.")] = None,
+    replications: Annotated[int | None, typer.Option(metavar="N", min=1, help="Run each point so many times.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="REF", help='What to tell of each: "orders.wait p95".')
+    ] = None,
+    pareto: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="REF REF", help="Points that nothing beats in both; less is better, or max:REF."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
+    dask: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="A dask scheduler does it.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a point and replication.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Run nothing again that was kept.")] = False,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept (.qsim-sweeps).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
+) -> int:
+    """Run a scenario over a grid of settings."""
+    from qsim.claims.asked import default_metrics
+    from qsim.cli.runs import Wish, load
+
+    _writable(csv)
+    loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
+    axes = _axes(loaded, over or [])
+    points = looked_at(loaded, axes)
+    more = [each.removeprefix("max:").strip() for each in pareto or ()]
+    metrics = tuple(
+        dict.fromkeys([*(metric or () if metric or more else default_metrics(loaded, paths_of(axes))), *more])
+    )
+    _references(points, metrics)
+    work = Work(loaded, axes, points, metrics, replications or loaded.plan.replications)
+    found = worked_out(work, Means(jobs, dask, store, resume, quiet=json))
+    if found is None:
+        return Exit.INTERRUPTED
+    if csv is not None:
+        write_csv(found, csv)
+    _shown(loaded, found, pareto, csv, json)
+    return _exit(found)
+
+
+# --- before the first run ---------------------------------------------------------------------------------------------
+
+
+def _writable(csv: Path | None) -> None:
+    if csv is not None and (csv.is_dir() or not csv.absolute().parent.is_dir()):
+        raise Refused(f"--csv {csv}: not a file that can be written")
+
+
+def _axes(loaded: Loaded, over: list[str]) -> list[Axis]:
+    from qsim.scenario.grid import of_file, of_option
+
+    axes = [of_option(text) for text in over] or of_file(loaded)
+    if not axes:
+        raise Refused("the file has no sweep: say what to change, --over 'consumers.worker.count=1..20'")
+    return axes
+
+
+def looked_at(loaded: Loaded, axes: Sequence[Axis]) -> list[Point]:
+    """Every point, checked."""
+    from qsim.cli.progress import Watch
+    from qsim.scenario.grid import points
+
+    with Watch("looking at the points") as watch:
+        return points(loaded, axes, watch.replication)
+
+
+def paths_of(axes: Sequence[Axis]) -> tuple[str, ...]:
+    return tuple(axis.path for axis in axes)
+
+
+def _references(points: Sequence[Point], metrics: Sequence[str]) -> None:
+    """What cannot be told at one of the points is said before any runs."""
+    from qsim.claims.asked import check_told_by
+    from qsim.scenario.reference import ReferenceError_
+
+    for text in metrics:
+        try:
+            check_told_by([point.plan for point in points], text)
+        except ReferenceError_ as error:
+            raise Refused(f"--metric {text!r}: {error}") from None
+
+
+# --- the runs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be run, and what is asked."""
+
+    loaded: Loaded
+    axes: Sequence[Axis]
+    points: Sequence[Point]
+    metrics: tuple[str, ...]
+    replications: int
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Who runs it, and what becomes of what is done."""
+
+    jobs: int = 1
+    dask: str | None = None
+    store: Path | None = None
+    resume: bool = False
+    quiet: bool = False
+
+
+def worked_out(work: Work, means: Means) -> Sweep | None:
+    """The sweep; None where it was interrupted, and how to go on is said."""
+    from qsim.claims.asked import Asked
+    from qsim.cli.progress import Watch
+    from qsim.study.sweep import how, sweep
+
+    asked = Asked(work.metrics)
+    folder = _folder(means)
+    done = [0, 0]
+    with Watch(work.loaded.plan.name, quiet=means.quiet) as watch:
+
+        def seen(finished: int, of: int) -> None:
+            done[:] = finished, of
+            watch.replication(finished, of)
+
+        told = {"seen": seen, "progress": watch, "damaged": _damaged}
+        means_ = how(asked, means.jobs, means.dask, folder, means.resume, **told)
+        try:
+            return sweep(paths_of(work.axes), work.points, work.metrics, work.replications, asked, means_)
+        except KeyboardInterrupt:
+            pass
+    err(_go_on(done, folder))
+    return None
+
+
+def _go_on(done: list[int], folder: Path | None) -> str:
+    count = f"interrupted: {done[0]:,} of {done[1]:,} runs are done"
+    return count if folder is None else f"{count} and kept in {folder}; the same command with --resume goes on there"
+
+
+def _damaged(file: str) -> None:
+    err(f"{file}: damaged (its checksum does not match); this run is made again")
+
+
+def _folder(means: Means) -> Path | None:
+    """Where nothing can be written, nothing is kept, unless somebody counts on it."""
+    from qsim.study.store import FOLDER, prepare
+
+    folder = means.store or Path(FOLDER)
+    try:
+        prepare(folder)
+    except OSError:
+        if means.store or means.resume:
+            raise
+        err(f"{folder} cannot be written: runs are not kept")
+        return None
+    return folder
+
+
+# --- shown ------------------------------------------------------------------------------------------------------------
+
+
+def _shown(loaded: Loaded, found: Sweep, pareto: tuple[str, str] | None, csv: Path | None, json: bool) -> None:
+    judged = _verdicts(found)
+    if json:
+        out(json_.dumps(_jsonable(loaded, found, judged, pareto), ensure_ascii=True, allow_nan=False))
+        return
+    for line in _lines(loaded, found, judged, pareto):
+        out(line)
+    if csv is not None:
+        out(f"written to {csv}")
+
+
+def _verdicts(found: Sweep) -> list[list[Verdict]]:
+    from qsim.claims.asked import verdicts
+
+    return [verdicts(point.plan, answers) for point, answers in zip(found.points, found.answers, strict=True)]
+
+
+def _lines(loaded: Loaded, found: Sweep, judged: list[list[Verdict]], pareto: tuple[str, str] | None) -> Iterator[str]:
+    from qsim.cli.grid import lines
+
+    yield colour(_head(loaded, found), "bold")
+    yield from lines(found, judged)
+    if pareto is not None:
+        yield ""
+        yield from _front(found, pareto)
+    for problem in _violations(found):
+        yield colour(f"NOT CONSERVED  {problem}: a bug of ours, do not trust these numbers", "red")
+
+
+def _head(loaded: Loaded, found: Sweep) -> str:
+    variant = "" if loaded.plan.variant == "base" else f" {loaded.plan.variant}"
+    several = f", {found.replications} replications of each" if found.replications > 1 else ""
+    return f"{loaded.plan.name}{variant}   {len(found.points)} points{several}, common random numbers"[:WIDTH]
+
+
+def _front(found: Sweep, pareto: tuple[str, str]) -> Iterator[str]:
+    from qsim.cli.grid import some
+
+    names = [each.removeprefix("max:").strip() for each in pareto]
+    yield f"no point is better than these in {names[0]} and {names[1]}"
+    yield from some(_only(found, found.front(*pareto), names))
+
+
+def _only(found: Sweep, chosen: list[int], names: list[str]) -> Sweep:
+    """These points alone, with these metrics."""
+    from dataclasses import replace
+
+    numbers = [found.metrics.index(name) for name in names]
+    answers = [
+        tuple(replace(a, told=a.told | {"metrics": [a.told["metrics"][n] for n in numbers]}) for a in found.answers[i])
+        for i in chosen
+    ]
+    return type(found)(found.paths, tuple(names), tuple(found.points[i] for i in chosen), tuple(answers))
+
+
+def _violations(found: Sweep) -> list[str]:
+    from qsim.claims.asked import violations
+
+    return [problem for answers in found.answers for problem in violations(answers)]
+
+
+def _jsonable(
+    loaded: Loaded, found: Sweep, judged: list[list[Verdict]], pareto: tuple[str, str] | None
+) -> dict[str, Any]:
+    told = {
+        "scenario": loaded.plan.name,
+        "variant": loaded.plan.variant,
+        "seed": loaded.plan.seed,
+        "replications": found.replications,
+        "over": list(found.paths),
+        "points": [_point(found, number, judged[number]) for number in range(len(found.points))],
+        "conservation": {"holds": not _violations(found), "problems": _violations(found)},
+    }
+    return told if pareto is None else told | {"pareto": found.front(*pareto)}
+
+
+def _point(found: Sweep, number: int, judged: list[Verdict]) -> dict[str, Any]:
+    from qsim.study.sweep import label
+
+    named = dict(zip(found.metrics, found.estimates[number], strict=True))
+    return {
+        "settings": dict(zip(found.paths, map(label, found.points[number].settings), strict=True)),
+        "metrics": {metric: "never" if each.mean == float("inf") else each.mean for metric, each in named.items()},
+        "intervals": {metric: each.interval for metric, each in named.items() if each.interval},
+        "expectations": [verdict.json() for verdict in judged],
+    }
+
+
+def write_csv(found: Sweep, path: Path) -> None:
+    """Whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(found.frame().to_csv(index=False), encoding="utf-8")
+    beside.replace(path)
+
+
+def _exit(found: Sweep) -> Exit:
+    return Exit.STOPPED if _violations(found) else Exit.OK

@@ -1,0 +1,91 @@
+"""A sweep on a cluster: a real scheduler, two real workers, and one of them killed in the middle."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed", reason="distributed is not installed: pip install 'qsim-lab[dask]'")
+
+from qsim.claims.asked import Asked
+from qsim.scenario.grid import of_python, points
+from qsim.scenario.load import read
+from qsim.study.cluster import ClusterError, cluster
+from qsim.study.sweep import How, sweep
+
+ROOT = Path(__file__).parents[2]
+METRICS = ("jobs.wait p95", "worker.utilization mean")
+SCENARIO = read(
+    text="""
+qsim: 1
+name: short
+run: {duration: 400s}
+queues: {jobs: {}}
+producers: {api: {to: jobs, rate: 10/s}}
+consumers: {worker: {from: jobs, count: 2, service: {exponential: {mean: 150ms}}}}
+expect: [{that: jobs.wait p95, below: 5s}]
+"""
+)
+
+
+@contextmanager
+def scheduler_and_workers(folder, workers):
+    """Processes on 127.0.0.1 on a port that is free; ended as they were started, one by one."""
+    quiet = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "stderr": subprocess.PIPE, "text": True}
+    begin = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    started = [subprocess.Popen(begin, **quiet)]
+    try:
+        address = next(found[0] for line in started[0].stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        started += [subprocess.Popen(worker, **quiet) for _ in range(workers)]
+        yield address, started[1:]
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def swept(**more):
+    axes = [of_python("consumers.worker.count", range(1, 7)), of_python("seed", [1, 2])]
+    paths = [axis.path for axis in axes]
+    return sweep(paths, points(SCENARIO, axes), METRICS, 3, Asked(METRICS), How(**more)).frame().to_csv()
+
+
+def test_a_worker_that_is_killed_changes_not_a_byte(tmp_path):
+    here = swept()
+    with scheduler_and_workers(tmp_path, 2) as (address, workers):
+        _wait_for(address, 2)
+        killed = []
+
+        def seen(done, _of):
+            if done == 2 and not killed:
+                workers[0].send_signal(signal.SIGKILL)
+                killed.append(workers[0].wait(20))
+
+        assert swept(executor=cluster(address), seen=seen) == here
+        assert killed == [-signal.SIGKILL]
+        assert workers[1].poll() is None
+
+
+def _wait_for(address, workers):
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(workers, timeout=60)
+        begun = time.monotonic()
+        while len(client.scheduler_info()["workers"]) < workers and time.monotonic() < begun + 60:
+            time.sleep(0.1)
+
+
+def test_an_address_where_nobody_answers_is_told(monkeypatch):
+    monkeypatch.setattr("qsim.study.cluster.PATIENCE_S", 0.3)
+    with pytest.raises(ClusterError, match=r"--dask tcp://127\.0\.0\.1:1: no scheduler answers there"):
+        cluster("tcp://127.0.0.1:1")
+    with pytest.raises(ClusterError, match="no scheduler answers there"):
+        cluster("nonsense")
