@@ -7,8 +7,10 @@ on in the order of their tasks, ``as_they_finish`` as they come.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -74,12 +76,26 @@ def processes(jobs: int) -> Executor:
     def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
         from joblib import Parallel, delayed
 
-        made: Iterator[Finished] = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
-            delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
-        )
+        with _deaf_children():
+            made: Iterator[Finished] = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
+                delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
+            )
         return made
 
     return execute
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Ctrl-C is heard by the process that started the others, and ends them; what it blocks meanwhile they inherit."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _numbered(which: int, task: Task, ask: Ask) -> Finished:

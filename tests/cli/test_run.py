@@ -285,12 +285,12 @@ def test_prices_give_a_line_a_million_messages(qsim):
 
 
 def test_what_is_small_has_no_exponent():
-    from qsim.cli.screen import _half, _said
+    from qsim.cli.screen import _said, half_said
     from qsim.study.intervals import Estimate
 
-    assert _half(Estimate(1.0, 9.4e-7), "worker.utilization mean") == "±<0.01 %"
-    assert _half(Estimate(1.0, 9.4e-4), "worker.utilization mean") == "±0.094 %"
-    assert _half(Estimate(1.0, 9.4e-6), "jobs.visible mean") == "±0.0000094"
+    assert half_said(Estimate(1.0, 9.4e-7), "worker.utilization mean") == "±<0.01 %"
+    assert half_said(Estimate(1.0, 9.4e-4), "worker.utilization mean") == "±0.094 %"
+    assert half_said(Estimate(1.0, 9.4e-6), "jobs.visible mean") == "±0.0000094"
     assert _said(4e-7, "money") == "0.0000004"
 
 
