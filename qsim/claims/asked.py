@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from qsim.claims.conservation import conservation
-from qsim.claims.verdicts import Reading, Verdict, decided, readings_of
+from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Reading, Verdict, decided, readings_of
 from qsim.claims.whole_run import Claim
 from qsim.metrics.numbers import Numbers, names_of
 from qsim.scenario.load import Loaded
@@ -41,6 +41,12 @@ class Asked:
 def verdicts(plan: Plan, answers: Sequence[Answer]) -> list[Verdict]:
     """What the plan expects, judged by its replications."""
     return decided(plan, [[_reading(*read) for read in answer.told["readings"]] for answer in answers])
+
+
+def all_hold(plan: Plan, answers: Sequence[Answer]) -> bool | None:
+    """Whether all that the plan expects holds; None: nothing fails, but these replications leave something open."""
+    found = {verdict.verdict for verdict in verdicts(plan, answers)}
+    return False if FAIL in found else None if INCONCLUSIVE in found else True
 
 
 def violations(answers: Sequence[Answer]) -> list[str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json as json_
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qsim.cli.ends import Exit, Refused
-from qsim.cli.terminal import WIDTH, colour, err, out
+from qsim.cli.terminal import WIDTH, colour, out
 
 if TYPE_CHECKING:
     from qsim.claims.verdicts import Verdict
@@ -51,8 +50,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
 ) -> int:
     """Run a scenario over a grid of settings."""
-    from qsim.claims.asked import default_metrics
+    from qsim.claims.asked import Asked, default_metrics
+    from qsim.cli.kept import Means, kept
     from qsim.cli.runs import Wish, load
+    from qsim.study.sweep import sweep
 
     _writable(csv)
     loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
@@ -63,8 +64,9 @@ def command(
         dict.fromkeys([*(metric or () if metric or more else default_metrics(loaded, paths_of(axes))), *more])
     )
     _references(points, metrics)
-    work = Work(loaded, axes, points, metrics, replications or loaded.plan.replications)
-    found = worked_out(work, Means(jobs, dask, store, resume, quiet=json))
+    asked, count = Asked(metrics), replications or loaded.plan.replications
+    means = Means(jobs, dask, store, resume, quiet=json)
+    found = kept(loaded.plan.name, asked, means, lambda how: sweep(paths_of(axes), points, metrics, count, asked, how))
     if found is None:
         return Exit.INTERRUPTED
     if csv is not None:
@@ -113,80 +115,6 @@ def _references(points: Sequence[Point], metrics: Sequence[str]) -> None:
             check_told_by([point.plan for point in points], text)
         except ReferenceError_ as error:
             raise Refused(f"--metric {text!r}: {error}") from None
-
-
-# --- the runs ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is to be run, and what is asked."""
-
-    loaded: Loaded
-    axes: Sequence[Axis]
-    points: Sequence[Point]
-    metrics: tuple[str, ...]
-    replications: int
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """Who runs it, and what becomes of what is done."""
-
-    jobs: int = 1
-    dask: str | None = None
-    store: Path | None = None
-    resume: bool = False
-    quiet: bool = False
-
-
-def worked_out(work: Work, means: Means) -> Sweep | None:
-    """The sweep; None where it was interrupted, and how to go on is said."""
-    from qsim.claims.asked import Asked
-    from qsim.cli.progress import Watch
-    from qsim.study.sweep import how, sweep
-
-    asked = Asked(work.metrics)
-    folder = _folder(means)
-    done = [0, 0]
-    with Watch(work.loaded.plan.name, quiet=means.quiet) as watch:
-
-        def seen(finished: int, of: int) -> None:
-            done[:] = finished, of
-            watch.replication(finished, of)
-
-        told = {"seen": seen, "progress": watch, "damaged": _damaged}
-        means_ = how(asked, means.jobs, means.dask, folder, means.resume, **told)
-        try:
-            return sweep(paths_of(work.axes), work.points, work.metrics, work.replications, asked, means_)
-        except KeyboardInterrupt:
-            pass
-    err(_go_on(done, folder))
-    return None
-
-
-def _go_on(done: list[int], folder: Path | None) -> str:
-    count = f"interrupted: {done[0]:,} of {done[1]:,} runs are done"
-    return count if folder is None else f"{count} and kept in {folder}; the same command with --resume goes on there"
-
-
-def _damaged(file: str) -> None:
-    err(f"{file}: damaged (its checksum does not match); this run is made again")
-
-
-def _folder(means: Means) -> Path | None:
-    """Where nothing can be written, nothing is kept, unless somebody counts on it."""
-    from qsim.study.store import FOLDER, prepare
-
-    folder = means.store or Path(FOLDER)
-    try:
-        prepare(folder)
-    except OSError:
-        if means.store or means.resume:
-            raise
-        err(f"{folder} cannot be written: runs are not kept")
-        return None
-    return folder
 
 
 # --- shown ------------------------------------------------------------------------------------------------------------
@@ -262,13 +190,14 @@ def _jsonable(
         "seed": loaded.plan.seed,
         "replications": found.replications,
         "over": list(found.paths),
-        "points": [_point(found, number, judged[number]) for number in range(len(found.points))],
+        "points": [point_json(found, number, judged[number]) for number in range(len(found.points))],
         "conservation": {"holds": not _violations(found), "problems": _violations(found)},
     }
     return told if pareto is None else told | {"pareto": found.front(*pareto)}
 
 
-def _point(found: Sweep, number: int, judged: list[Verdict]) -> dict[str, Any]:
+def point_json(found: Sweep, number: int, judged: Sequence[Verdict]) -> dict[str, Any]:
+    """One point for machines, times in seconds."""
     from qsim.study.sweep import label
 
     named = dict(zip(found.metrics, found.estimates[number], strict=True))

@@ -12,6 +12,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from qsim import units
 from qsim.scenario.load import Loaded, plain
 from qsim.scenario.paths import part
 from qsim.scenario.plan import Plan
@@ -93,6 +94,24 @@ def _spelt_out(path: str, points: Sequence[Any], place_of: Callable[[Any], Place
     written = [plain(value.item() if hasattr(value, "item") else value) for value in points]  # numpy's have one
     places = tuple(place_of(value) for value in written)
     return Axis(path, whole, tuple(Document(v, {}, {(): p}) for v, p in zip(written, places, strict=True)), places)
+
+
+def ascending(axis: Axis) -> Axis:
+    """From the smallest value to the largest."""
+    for read in (_number, units.duration, units.rate, units.size, units.share):
+        try:
+            order = sorted(range(len(axis.values)), key=[read(value) for value in axis.plain()].__getitem__)
+        except units.UnitError:
+            continue
+        return replace(axis, values=tuple(axis.values[i] for i in order), places=tuple(axis.places[i] for i in order))
+    fail("Q012", f"the values of {axis.path} have no order: give numbers, times, rates or sizes", axis.key)
+
+
+def _number(value: Any) -> float:
+    """Below 0 too: whether that is allowed is another question."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise units.UnitError("not a number")
+    return value
 
 
 def _place(name: str) -> Place:

@@ -39,6 +39,7 @@ def test_help_validate_and_show_need_no_numpy(here):
         ["explain", "Q013"],
         ["theory", "mmc", "--rate", "720/s", "--service", "10ms", "--consumers", "8"],
         ["sweep", "--help"],
+        ["find", "--help"],
     ):
         program = (
             "import sys\nfrom qsim.cli.app import run\n"
