@@ -20,10 +20,10 @@ from qsim.cli.terminal import err, out
 COMMANDS = (
     "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
     "explain", "advise",
-    "theory", "sweep", "find",
+    "theory", "verify", "sweep", "find",
 )  # fmt: skip
 LATER = (
-    "compare", "plot", "report", "diff", "verify", "lab",
+    "compare", "plot", "report", "diff", "lab",
     "grade", "upgrade",
 )  # fmt: skip
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
