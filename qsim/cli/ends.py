@@ -46,6 +46,8 @@ def of_error(error: BaseException) -> tuple[str, Exit]:
     name = type(error).__name__
     if name in _SAID_BY_THEMSELVES:
         return str(error), Exit.WRONG
+    if name == "WorkerLost":
+        return f"qsim: {error}", Exit.STOPPED
     return _bug(error), Exit.STOPPED
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qsim.study.store import code
-from qsim.study.tasks import Answer, Ask, Executor, Finished, Task, perform
+from qsim.study.tasks import Answer, Ask, Executor, Finished, Task, WorkerLost, perform
 
 PATIENCE_S = 10
 """So long a scheduler has to answer."""
@@ -26,12 +26,15 @@ def cluster(address: str) -> Executor:
         pass
 
     def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
-        from distributed import as_completed
+        from distributed import KilledWorker, as_completed
 
         with _client(address) as client:
             futures = {client.submit(_with_same_code, task, ask, code(), pure=False): n for n, task in enumerate(tasks)}
             for future in as_completed(list(futures), loop=client.loop):
-                yield futures[future], future.result()
+                try:
+                    yield futures[future], future.result()
+                except KilledWorker as error:
+                    raise WorkerLost(f"several workers ended over the same run: {error}") from None
 
     return execute
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -76,13 +77,22 @@ def processes(jobs: int) -> Executor:
     def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
         from joblib import Parallel, delayed
 
-        with _deaf_children():
-            made: Iterator[Finished] = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
-                delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
-            )
-        return made
+        try:
+            with _deaf_children():
+                made = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
+                    delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
+                )
+            yield from made
+        except BrokenExecutor:
+            raise WorkerLost(
+                "a process that ran it was killed, as happens where memory ends: fewer --jobs need less"
+            ) from None
 
     return execute
+
+
+class WorkerLost(Exception):
+    """A process ended that should not have; the text says what to do."""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'qsim-lab[dask]'")
 
 from qsim.claims.asked import Asked
+from qsim.cli.app import run
 from qsim.scenario.grid import of_python, points
 from qsim.scenario.load import read
 from qsim.study.cluster import ClusterError, cluster
@@ -21,8 +22,7 @@ from qsim.study.sweep import How, sweep
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("jobs.wait p95", "worker.utilization mean")
-SCENARIO = read(
-    text="""
+TEXT = """
 qsim: 1
 name: short
 run: {duration: 400s}
@@ -31,7 +31,7 @@ producers: {api: {to: jobs, rate: 10/s}}
 consumers: {worker: {from: jobs, count: 2, service: {exponential: {mean: 150ms}}}}
 expect: [{that: jobs.wait p95, below: 5s}]
 """
-)
+SCENARIO = read(text=TEXT)
 
 
 @contextmanager
@@ -71,6 +71,17 @@ def test_a_worker_that_is_killed_changes_not_a_byte(tmp_path):
         assert swept(executor=cluster(address), seen=seen) == here
         assert killed == [-signal.SIGKILL]
         assert workers[1].poll() is None
+
+
+def test_the_command_writes_the_same_file_wherever_it_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.yaml").write_text(TEXT)
+    sweep = ["sweep", "short.yaml", "--over", "consumers.worker.count=1..4", "--replications", "2", "--set", "run.duration=60s"]
+    assert run([*sweep, "--csv", "here.csv"]) == 0
+    with scheduler_and_workers(tmp_path, 1) as (address, _):
+        assert run([*sweep, "--csv", "there.csv", "--dask", address]) == 0
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert capsys.readouterr().err == ""
 
 
 def _wait_for(address, workers):

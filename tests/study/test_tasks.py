@@ -1,10 +1,15 @@
 """Runs as tasks: the same answers, in order, whoever works them out."""
 
+import os
+import signal
 from dataclasses import replace
 
+import pytest
+
+from qsim.cli.ends import Exit, of_error
 from qsim.scenario.load import read
 from qsim.study import tasks
-from qsim.study.tasks import Task, as_they_finish, execute, one_by_one, processes
+from qsim.study.tasks import Task, WorkerLost, as_they_finish, execute, one_by_one, processes
 
 PLAN = read(
     text="""
@@ -63,3 +68,14 @@ def test_what_is_early_waits_for_its_turn():
     wanted = [Task(PLAN, r) for r in (1, 2, 3, 4)]
     assert [answer.replication for answer in execute(wanted, sent, executor=backwards)] == [1, 2, 3, 4]
     assert [which for which, _ in as_they_finish(wanted, sent, executor=backwards)] == [0, 3, 2, 1]
+
+
+def killed(numbers):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_told():
+    with pytest.raises(WorkerLost, match="fewer --jobs need less"):
+        list(processes(2)([Task(PLAN, r) for r in (1, 2)], killed))
+    assert of_error(WorkerLost("why")) == ("qsim: why", Exit.STOPPED)
+    assert len(list(processes(2)([Task(PLAN, r) for r in (1, 2)], sent))) == 2  # the next one has a pool of its own
