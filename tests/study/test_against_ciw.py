@@ -1,7 +1,7 @@
 """The engine against another simulator, Ciw, which shares nothing with it: no code, no luck, no idea of a message.
 
-Four networks that both can say; 12 replications of each by each, 6,000 s after 200 s that are cut (more than ten
-relaxation times of each).  The 99.9 % interval of the difference of their means (Welch's) must hold 0.  Lengths and
+Four networks that both can say; 12 replications of each by each, 6,000 s after 200 s that are cut, at least six
+relaxation times (both begin empty).  The 99.9 % interval of the difference of their means (Welch's) must hold 0.  Lengths and
 loads were chosen for the width of the intervals alone.
 """
 
