@@ -175,6 +175,13 @@ class Run:
         self.recording = recording
         self.scenario = scenario
 
+    @classmethod
+    def of(cls, numbers: Numbers) -> Run:
+        """The run whose numbers these are."""
+        run = cls(numbers.recording)
+        run.__dict__["numbers"] = numbers
+        return run
+
     # --- numbers ------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -284,25 +291,7 @@ class Run:
 
     def json(self, metrics: tuple[str, ...] = ()) -> dict[str, Any]:
         """What ``qsim run --json`` prints; ``metrics`` are references to add."""
-        from qsim.metrics.numbers import summary
-
-        told = summary(self.numbers) | {reference: self[reference] for reference in metrics}
-        recording = self.recording
-        result = {
-            "scenario": self.plan.name,
-            "variant": self.plan.variant,
-            "seed": self.seed,
-            "replication": recording.replication,
-            "engine": ENGINE,
-            "duration_s": recording.ended / 1e9,
-            "messages": sum(_messages(self, p.name) for p in self.plan.producers),
-            "wall_s": recording.wall_s,
-            "metrics": {name: _jsonable(value) for name, value in told.items()},
-            "expectations": [verdict.json() for verdict in self.verdicts()],
-            "conservation": self.conservation(),
-            "digest": self.digest,
-        }
-        return result if recording.stopped is None else result | {"stopped": recording.stopped}
+        return as_json(self, metrics, self.verdicts())
 
     def show(self) -> str:
         """The run as text: queues, consumers, verdicts, digest."""
@@ -310,6 +299,29 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run of {self.plan.name}, seed {self.seed}>"
+
+
+def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[str, Any]:
+    """One run for machines, times in seconds; ``judged`` is what its expectations came to."""
+    from qsim.metrics.numbers import summary
+
+    told = summary(run.numbers) | {reference: run[reference] for reference in metrics}
+    recording = run.recording
+    result = {
+        "scenario": run.plan.name,
+        "variant": run.plan.variant,
+        "seed": run.seed,
+        "replication": recording.replication,
+        "engine": ENGINE,
+        "duration_s": recording.ended / 1e9,
+        "messages": sum(_messages(run, p.name) for p in run.plan.producers),
+        "wall_s": recording.wall_s,
+        "metrics": {name: _jsonable(value) for name, value in told.items()},
+        "expectations": [verdict.json() for verdict in judged],
+        "conservation": run.conservation(),
+        "digest": run.digest,
+    }
+    return result if recording.stopped is None else result | {"stopped": recording.stopped}
 
 
 def _messages(run: Run, producer: str) -> int:
@@ -389,12 +401,17 @@ def _judged(run: Run) -> Iterator[str]:
 
 def write(run: Run, folder: str | Path, metrics: tuple[str, ...] = ()) -> None:
     """summary.json (as ``--json``), series.csv (every series on the sample grid), run.json (how to get it again)."""
+    document = None if run.scenario is None else run.scenario.document
+    write_result(folder, run.json(metrics), series_table(run), provenance(run, document))
+
+
+def write_result(folder: str | Path, summary: Any, series: pd.DataFrame, provenance: Any) -> None:
+    """The three files of one run."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "summary.json", run.json(metrics))
-    table = series_table(run)
-    _write(folder / "series.csv", lambda target: table.to_csv(target, index=False))
-    _write_json(folder / "run.json", provenance(run))
+    _write_json(folder / "summary.json", summary)
+    _write(folder / "series.csv", lambda target: series.to_csv(target, index=False))
+    _write_json(folder / "run.json", provenance)
 
 
 def series_table(run: Run) -> pd.DataFrame:
@@ -416,7 +433,7 @@ def series_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"time_s": times, **{reference: values for reference, (_, values) in columns.items()}})
 
 
-def provenance(run: Run) -> dict[str, Any]:
+def provenance(run: Run, document: Mapping[str, Any] | None) -> dict[str, Any]:
     """The resolved scenario, versions, seed and digest."""
     from importlib.metadata import version
 
@@ -430,7 +447,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "digest": run.digest,
         "stopped": run.recording.stopped,
         "versions": {"qsim": __version__, "python": sys.version.split()[0], **{p: version(p) for p in packages}},
-        "document": None if run.scenario is None else run.scenario.document,
+        "document": document,
     }
 
 

@@ -103,17 +103,17 @@ def judge(expectation: Expectation, plan: Plan, runs: Sequence[Numbers], *, expl
 # --- reading a run, and deciding over readings ------------------------------------------------------------------------
 
 
-def readings_of(run: Numbers, *, explained: bool = True) -> list[Reading]:
-    """What this run says of every expectation of its plan.  One that fails here tells why, and so does the first
-    replication, which is told about where none fails by itself."""
+def readings_of(run: Numbers, *, explained: bool = True, stands_for_all: bool = False) -> list[Reading]:
+    """What this run says of every expectation of its plan.  What does not hold here tells why; of the run that
+    ``stands_for_all`` the others too, which several runs may leave open."""
     found = [reading(expectation, run) for expectation in run.plan.expect]
     if not explained:
         return found
-    return [_explained(expectation, each, run) for expectation, each in zip(run.plan.expect, found, strict=True)]
+    return [_explained(each, read, run, stands_for_all) for each, read in zip(run.plan.expect, found, strict=True)]
 
 
-def _explained(expectation: Expectation, read: Reading, run: Numbers) -> Reading:
-    is_asked = read.replication == 1 or _fails(expectation, read)
+def _explained(expectation: Expectation, read: Reading, run: Numbers, always: bool) -> Reading:
+    is_asked = always or _alone(expectation, read) != PASS
     if not is_asked or run.plan.variant in expectation.fails_in:
         return read
     return replace(read, explanation=tuple(explain.failure(expectation, run)))
@@ -147,13 +147,13 @@ def _made(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, An
     return (_claim if expectation.that is None else _comparison)(expectation, readings)
 
 
-def _fails(expectation: Expectation, read: Reading) -> bool:
-    return bool(_made(expectation, [read])["verdict"] == FAIL)
+def _alone(expectation: Expectation, read: Reading) -> str:
+    return str(_made(expectation, [read])["verdict"])
 
 
 def _decisive(expectation: Expectation, readings: Sequence[Reading]) -> int:
     """The run to tell about: the first that fails on its own, else the first."""
-    return next((i for i, read in enumerate(readings) if _fails(expectation, read)), 0)
+    return next((i for i, read in enumerate(readings) if _alone(expectation, read) == FAIL), 0)
 
 
 # --- claims about the whole run ---------------------------------------------------------------------------------------

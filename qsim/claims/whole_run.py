@@ -112,7 +112,7 @@ def _queue(run: Numbers, name: str) -> int:
 def little_law(run: Numbers, value: dict[str, Any]) -> Claim:
     """L = λ W: L from the level over time, λ from the arrivals counted, W from each message's time in the queue."""
     queue, within = _queue(run, value["queue"]), float(value.get("within", 0.02))
-    start, end = run.plan.warmup, min(run.plan.duration, run.recording.ended)
+    start, end = run.warmup, min(run.plan.duration, run.recording.ended)
     length = mean(queues.level(run.ledger, queue, "depth").pieces(start, end))
     arrivals = sum(counters.of_queue(run.ledger, queue, name, (start, end)) for name in ("accepted", "moved_in"))
     rate = arrivals * SECOND / (end - start) if end > start else 0
@@ -143,7 +143,7 @@ def _mean_stay(ledger: Ledger, queue: int, start: int, end: int) -> float | None
 def stable(run: Numbers, queue: str) -> Claim:
     """No trend in visible after the warm-up: the slope over 20 batch means is not above 0 beyond chance, or grows by
     less than one message."""
-    start, end = run.plan.warmup, min(run.plan.duration, run.recording.ended)
+    start, end = run.warmup, min(run.plan.duration, run.recording.ended)
     visible = queues.level(run.ledger, _queue(run, queue), "visible")
     edges = np.linspace(start, end, TREND_BATCHES + 1).astype(np.int64)
     means = [mean(visible.pieces(int(a), int(b))) for a, b in pairwise(edges)]

@@ -14,8 +14,9 @@ from typing import Any
 from qsim.cli.ends import Refused
 from qsim.cli.table import table
 from qsim.cli.together import Outcome
-from qsim.metrics.numbers import summary_references
-from qsim.scenario.reference import ReferenceError_, check, parse
+from qsim.metrics.numbers import names_of, summary_references
+from qsim.scenario.plan import Plan
+from qsim.scenario.reference import ReferenceError_, check_told, parse
 
 MOST = 20
 """Lines shown of a long list."""
@@ -35,20 +36,19 @@ def readable(path: Path) -> dict[str, Any]:
 
 def differences(outcome: Outcome, kept: dict[str, Any]) -> dict[str, Any]:
     """{"same": bool, "digest": bool, "differences": {reference: [then, now]}}."""
-    then = kept["metrics"]
-    now = outcome.json(tuple(_asked_for(outcome, then)))["metrics"]
+    then, now = kept["metrics"], outcome.json()["metrics"]
     found = {name: [then.get(name), now.get(name)] for name in then | now if not _equal(then.get(name), now.get(name))}
     return {"same": not found, "digest": kept.get("digest") == outcome.digest, "differences": found}
 
 
-def _asked_for(outcome: Outcome, then: dict[str, Any]) -> Iterator[str]:
-    """What was in the kept result by --metric, and can be told here too."""
-    names = outcome.runs[0].numbers.names
+def asked_for(plan: Plan, kept: dict[str, Any]) -> Iterator[str]:
+    """What is in the kept result by --metric, and can be told here too."""
+    names = names_of(plan)
     usual = set(summary_references(names))
-    for name in then:
+    for name in kept["metrics"]:
         try:
             if name not in usual:
-                check(parse(name), names)
+                check_told(parse(name), names)
                 yield name
         except ReferenceError_:
             continue

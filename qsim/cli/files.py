@@ -9,17 +9,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from qsim.api import series_table, write
+from qsim.api import write_result
 from qsim.cli.together import Outcome
 
 
-def write_folder(outcome: Outcome, folder: Path, metrics: tuple[str, ...]) -> None:
+def write_folder(outcome: Outcome, folder: Path) -> None:
     """summary.json, series.csv, run.json; of several replications a summary of all and a folder for each."""
-    if outcome.wanted == 1:
-        write(outcome.runs[0], folder, metrics)
-    for run in outcome.runs if outcome.wanted > 1 else ():
-        write(run, folder / f"replication-{run.recording.replication}", metrics)
-    summary = json.dumps(outcome.json(metrics), indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    for run in outcome.runs:
+        own = folder if outcome.wanted == 1 else folder / f"replication-{run.replication}"
+        write_result(own, run.summary, run.series, run.provenance)
+    summary = json.dumps(outcome.json(), indent=2, ensure_ascii=False, default=str, allow_nan=False)
     _put(folder / "summary.json", summary + "\n")
 
 
@@ -27,12 +26,13 @@ def write_series(outcome: Outcome, path: Path) -> None:
     """Every series on the sample grid; with replications their number stands first."""
     import pandas as pd
 
-    tables = [_numbered(series_table(run), run.recording.replication) for run in outcome.runs]
+    tables = [_numbered(run.series, run.replication) for run in outcome.runs]
     table = pd.concat(tables) if outcome.wanted > 1 else tables[0].drop(columns="replication")
     _put(path, table.to_csv(index=False))
 
 
 def _numbered(table: Any, replication: int) -> Any:
+    table = table.copy()
     table.insert(0, "replication", replication)
     return table
 

@@ -19,6 +19,7 @@ from qsim.cli.terminal import err, is_terminal, out
 if TYPE_CHECKING:
     from qsim.cli.runs import Wish
     from qsim.cli.together import Outcome
+    from qsim.cli.told import Questions
     from qsim.scenario.load import Loaded
 
 _PATH = "PATH=VALUE"
@@ -125,7 +126,7 @@ def _run(wish: Wish, show: _Show) -> Exit:
     announced = _announced(loaded, show)
     with Watch(loaded.plan.name, quiet=show.json) as watch:
         try:
-            outcome = simulate(loaded, wish, watch)
+            outcome = simulate(loaded, wish, watch, _questions(loaded, show, kept))
         except BaseException:
             out() if announced else None
             raise
@@ -155,6 +156,27 @@ def _checked_before(loaded: Loaded, show: _Show) -> dict[str, Any] | None:
     return readable(show.against)
 
 
+def _questions(loaded: Loaded, show: _Show, kept: dict[str, Any] | None) -> Questions:
+    """What the runs are asked, for all that will be shown and written."""
+    from qsim.cli import screen
+    from qsim.cli.told import Questions
+
+    is_shown = not (show.json or show.quiet)
+    metrics = list(show.metrics)
+    if kept is not None:
+        from qsim.cli.against import asked_for
+
+        metrics += asked_for(loaded.plan, kept)
+    return Questions(
+        tuple(screen.references(loaded.plan)) if is_shown else (),
+        tuple(dict.fromkeys(metrics)),
+        show.json or show.folder is not None or kept is not None,
+        show.names == "broker",
+        show.folder is not None or show.csv is not None,
+        loaded.document,
+    )
+
+
 def _references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
     from qsim.scenario.reference import ReferenceError_, check_told, parse
 
@@ -182,7 +204,7 @@ def _announced(loaded: Loaded, show: _Show) -> bool:
 
 
 def _as_json(outcome: Outcome, show: _Show, found: dict[str, Any] | None) -> None:
-    result = outcome.json(show.metrics) | ({} if found is None else {"against": found})
+    result = outcome.json() | ({} if found is None else {"against": found})
     if show.names == "broker":
         result["broker"] = outcome.broker_json()
     out(json_.dumps(result, ensure_ascii=True, allow_nan=False, default=str))
@@ -234,7 +256,7 @@ def _written(outcome: Outcome, show: _Show) -> None:
     from qsim.cli import files
 
     if show.folder is not None:
-        files.write_folder(outcome, show.folder, show.metrics)
+        files.write_folder(outcome, show.folder)
     if show.csv is not None:
         files.write_series(outcome, show.csv)
 

@@ -1,6 +1,6 @@
 """From a command line to runs: which scenario, how often, how far, and what came of it.
 
-It knows how runs are asked for; ``api`` makes them, ``together`` reads them.  A run that is interrupted is kept; of
+It knows how runs are asked for; ``study`` makes them, ``together`` reads them.  A run that is interrupted is kept; of
 several replications those are kept that came to their end.
 """
 
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qsim.cli.ends import Refused
 from qsim.scenario.files import bundled
@@ -20,8 +22,12 @@ from qsim.scenario.problems import close_to
 from qsim.units import Nanos, UnitError, duration
 
 if TYPE_CHECKING:
+    from qsim.api import Run
     from qsim.cli.progress import Watch
     from qsim.cli.together import Outcome
+    from qsim.cli.told import Questions
+    from qsim.scenario.plan import Plan, Precision
+    from qsim.study.tasks import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +67,70 @@ def time(text: str | None, option: str) -> Nanos | None:
         raise Refused(f"{option} {text}: {error}") from None
 
 
-def simulate(loaded: Loaded, wish: Wish, watch: Watch) -> Outcome:
-    """Every replication that is wished for."""
-    from qsim.api import Run, Scenario
+def simulate(loaded: Loaded, wish: Wish, watch: Watch, questions: Questions | None = None) -> Outcome:
+    """Every replication that is wished for, asked these questions and what it expects."""
     from qsim.cli.together import Outcome
+    from qsim.cli.told import Questions
 
-    gc.freeze()  # what is loaded now stays
-    gc.enable()
-    numbers = [wish.replication] if wish.replication else list(range(1, _count(loaded, wish) + 1))
-    outcome = Outcome(Scenario(loaded), [], len(numbers), wish.until, _trace(wish))
+    settle()
+    rule = loaded.plan.precision if wish.replications is None and wish.replication is None else None
+    numbers = [wish.replication] if wish.replication else list(range(1, _most(loaded, wish, rule) + 1))
+    asked = replace(questions or Questions(), first=numbers[0], several=len(numbers) > 1)
+    if rule is not None:
+        asked = replace(asked, references=(*asked.references, rule.metric.text))
+    outcome = Outcome(loaded.plan, len(numbers), wish.until, trace(wish), precision=rule)
     try:
-        for recording in _recordings(loaded.plan, numbers, wish, watch):
-            outcome.add(Run(recording, outcome.scenario))
-            if recording.stopped:
-                break
+        with closing(_answers(loaded.plan, numbers, wish, watch, asked, rule)) as answers:
+            for done, answer in enumerate(answers, 1):
+                watch.replication(done, len(numbers))
+                outcome.add(answer.told)
+                if answer.stopped:
+                    return outcome
     except KeyboardInterrupt:
         if not outcome.runs:
             raise
+        return outcome
+    outcome.wanted = len(outcome.runs)
     return outcome
 
 
-def _trace(wish: Wish) -> str:
+def one(loaded: Loaded, wish: Wish, watch: Watch) -> Run:
+    """The one run that is wished for, to look into."""
+    from qsim.api import Scenario
+
+    settle()
+    return Scenario(loaded).run(replication=wish.replication or 1, until=wish.until, progress=watch)
+
+
+def settle() -> None:
+    """What is loaded now stays."""
+    gc.freeze()
+    gc.enable()
+
+
+def trace(wish: Wish) -> str:
     """What was asked for, as a command that traces a message of it; the variant is known to who completes it."""
     options = [f"--set {shlex.quote(each)}" for each in wish.sets]
     options += [] if wish.seed is None else [f"--seed {wish.seed}"]
     return " ".join(["qsim trace", shlex.quote(wish.target), *options])
 
 
-def _count(loaded: Loaded, wish: Wish) -> int:
-    return loaded.plan.replications if wish.replications is None else wish.replications
+def _most(loaded: Loaded, wish: Wish, rule: Precision | None) -> int:
+    if wish.replications is not None:
+        return wish.replications
+    return loaded.plan.replications if rule is None else rule.most
 
 
-def _recordings(plan: Any, numbers: list[int], wish: Wish, watch: Watch) -> Iterator[Any]:
-    if wish.jobs > 1 and len(numbers) > 1:
-        yield from _side_by_side(plan, numbers, wish, watch)
-        return
-    for done, replication in enumerate(numbers):
-        watch.replication(done, len(numbers))
-        yield _one(plan, replication, wish, watch)
+def _answers(
+    plan: Plan, numbers: list[int], wish: Wish, watch: Watch, questions: Questions, rule: Precision | None
+) -> Generator[Answer, None, None]:
+    from qsim.cli.told import tell
+    from qsim.study.replicate import replicate
+    from qsim.study.tasks import Task, execute
 
-
-def _side_by_side(plan: Any, numbers: list[int], wish: Wish, watch: Watch) -> Iterator[Any]:
-    """In several processes; they come back in order."""
-    from joblib import Parallel, delayed
-
-    jobs = min(wish.jobs, len(numbers))
-    started = Parallel(n_jobs=jobs, return_as="generator")(delayed(_one)(plan, r, wish) for r in numbers)
-    for done, recording in enumerate(started):
-        watch.replication(done, len(numbers))
-        yield recording
-
-
-def _one(plan: Any, replication: int, wish: Wish, progress: Any = None) -> Any:
-    from qsim.sim.simulate import simulate as run
-
-    return run(plan, None, replication, until=wish.until, max_messages=wish.max_messages, progress=progress)
+    tasks = [Task(plan, replication, wish.until, wish.max_messages) for replication in numbers]
+    ask = partial(tell, questions)
+    if rule is None:
+        return execute(tasks, ask, wish.jobs, progress=watch)
+    metric = rule.metric.text
+    return replicate(tasks[0], rule, ask, lambda told: told.exact[metric], wish.jobs, progress=watch)

@@ -5,7 +5,8 @@ It knows which numbers are worth a glance and fits them into 80 columns; it work
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import isinf
 from typing import Any
@@ -14,10 +15,11 @@ from qsim.claims.verdicts import PASS, Verdict
 from qsim.claims.words import say
 from qsim.cli.table import hanging, table
 from qsim.cli.terminal import WIDTH, clean, colour, sparkline
-from qsim.cli.together import Named, Outcome
-from qsim.metrics.numbers import Numbers, series
-from qsim.metrics.steps import greatest
+from qsim.cli.together import Named, Outcome, events
+from qsim.cli.told import Told
+from qsim.metrics.warmup import said
 from qsim.scenario.codes import CODES
+from qsim.scenario.plan import Plan
 from qsim.scenario.problems import Problem
 from qsim.scenario.reference import MONEY, SHARE, dimension, parse
 from qsim.study.intervals import Estimate
@@ -25,8 +27,6 @@ from qsim.units import Nanos, digits, format_duration, format_rate, write_durati
 
 _LEAST_SHARE = 0.0001
 """Half widths of shares below are not told in digits."""
-CELLS = 24
-"""Blocks of a sparkline."""
 
 _QUEUE = {
     "visible": "visible at end",
@@ -58,6 +58,35 @@ _FATES = (
 _SENDS = ("rejected", "retried", "timeouts", "lost_on_the_way", "under_way")
 
 
+def references(plan: Plan) -> list[str]:
+    """Every number that is looked at here: what a run is asked."""
+    shown = (
+        (plan.queues, [*_QUEUE.values(), "visible max", *_at_end(_FATES)]),
+        (plan.consumers, _CONSUMER.values()),
+        (plan.dependencies, _DEPENDENCY.values()),
+        (plan.topics, _TOPIC.values()),
+        (plan.alerts, ["fired at end", "first_fired"]),
+        (plan.producers, _at_end(_SENDS)),
+        ([each for each in plan.producers if each.request_reply is not None], ["goodput mean"]),
+        *(_priced(plan) if plan.cost is not None else ()),
+    )
+    asked = [f"{each.name}.{metric}" for group, metrics in shown for each in group for metric in metrics]
+    return list(dict.fromkeys([*events(plan), *asked]))
+
+
+def _at_end(metrics: Iterable[str]) -> list[str]:
+    return [f"{metric} at end" for metric in metrics]
+
+
+def _priced(plan: Plan) -> list[tuple[Sequence[Any], list[str]]]:
+    """What a million messages cost is worked out from."""
+    return [
+        (plan.producers, ["accepted total"]),
+        (plan.queues, ["requests total", "cost total"]),
+        (plan.consumers, ["cost total"]),
+    ]
+
+
 # --- the head ---------------------------------------------------------------------------------------------------------
 
 
@@ -69,7 +98,7 @@ def begun(plan: Any) -> str:
 
 def head(outcome: Outcome) -> str:
     """The rest of the first line."""
-    plan, ended = outcome.plan, outcome.runs[0].recording.ended
+    plan, ended = outcome.plan, outcome.first.ended
     several = f"{len(outcome.runs)} x " if outcome.wanted > 1 else ""
     told = f"{several}{round_time(ended)} simulated in {outcome.wall_s:.1f}s   seed {plan.seed}"
     events = f"{outcome.events:,} message events"
@@ -88,7 +117,7 @@ _STOPS = {"interrupted": "interrupted", "max-messages": "--max-messages reached"
 
 def marks(outcome: Outcome) -> Iterator[str]:
     """What is wrong with the run itself."""
-    ended, duration = outcome.runs[0].recording.ended, outcome.plan.duration
+    ended, duration = outcome.first.ended, outcome.plan.duration
     if outcome.stopped and len(outcome.runs) < outcome.wanted and outcome.wanted > 1:
         part = f"{len(outcome.runs)} of {outcome.wanted} replications"
         yield colour(f"PARTIAL RESULT  {_STOPS[outcome.stopped]} after {part}", "red")
@@ -117,6 +146,8 @@ def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None =
     yield from _costs(outcome)
     yield from _producers(outcome)
     yield from _alerts(outcome)
+    yield from _cuts(outcome)
+    yield from _known(outcome)
 
 
 def _objects(outcome: Outcome, kind: str, names: list[str], columns: Mapping[str, str]) -> Iterator[str]:
@@ -172,37 +203,22 @@ def _queues(outcome: Outcome) -> Iterator[str]:
 
 def _history(outcome: Outcome, queue: str, indent: str) -> Iterator[str]:
     """The backlog over time, where there was one."""
-    numbers = outcome.runs[0].numbers
-    ended = numbers.recording.ended
-    if not (numbers.exact(f"{queue}.visible max") or 0):
+    levels = outcome.first.levels.get(queue)
+    if levels is None:
         return
-    trend = _trend(_levels(numbers, queue, ended), ended, outcome, queue)
     which = "  in the first replication" if outcome.wanted > 1 else ""
-    yield f"{indent}{colour(sparkline(_peaks(numbers, queue, ended)), 'dim')}  {trend}{which}"
+    trend = _trend(levels.values, outcome.first, queue)
+    yield f"{indent}{colour(sparkline(levels.peaks), 'dim')}  {trend}{which}"
 
 
-def _peaks(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:
-    """The most in each cell: what came and went between two of them is seen too."""
-    visible = numbers.function(parse(f"{queue}.visible"))
-    edges = [ended * cell // CELLS for cell in range(CELLS + 1)]
-    return [greatest(visible.pieces(start, end)) or 0 for start, end in pairwise(edges)]
-
-
-def _levels(numbers: Numbers, queue: str, ended: Nanos) -> list[float]:
-    every = max(1, ended // CELLS)
-    _, values = series(numbers, f"{queue}.visible", every)
-    return [float(value) for value in values[1 : CELLS + 1]]
-
-
-def _trend(values: list[float], ended: Nanos, outcome: Outcome, queue: str) -> str:
+def _trend(values: list[float], run: Told, queue: str) -> str:
     """ "grows 200/s" where it goes on growing, else how high it got."""
     half = len(values) // 2
     rises = sum(b > a for a, b in pairwise(values))
     if half and rises >= 0.8 * (len(values) - 1) and values[-1] > 1.3 * values[half]:
-        return (
-            f"grows {format_rate((values[-1] - values[half - 1]) * 1e9 / (ended * (len(values) - half) / len(values)))}"
-        )
-    return f"at most {outcome.runs[0].numbers.exact(f'{queue}.visible max'):,.0f}"
+        growth = (values[-1] - values[half - 1]) * 1e9 / (run.ended * (len(values) - half) / len(values))
+        return f"grows {format_rate(growth)}"
+    return f"at most {run.exact[f'{queue}.visible max']:,.0f}"
 
 
 def _fates(outcome: Outcome, name: str, indent: str, metrics: tuple[str, ...] = _FATES) -> Iterator[str]:
@@ -281,6 +297,32 @@ def _alerts(outcome: Outcome) -> Iterator[str]:
         yield colour(f" alert {alert.name} ({alert.severity})  {times}", "yellow" if fired else "dim")
     if outcome.plan.alerts:
         yield ""
+
+
+def _cuts(outcome: Outcome) -> Iterator[str]:
+    """The warm-up, where runs find it themselves; of several from the shortest to the longest."""
+    cuts = sorted((run.cut for run in outcome.runs if run.cut is not None), key=lambda cut: cut.length)
+    if not cuts:
+        return
+    longest = replace(cuts[-1], is_settled=all(cut.is_settled for cut in cuts))
+    lengths = dict.fromkeys(round_time(cut.length) for cut in (cuts[0], longest))
+    yield from hanging(" warm-up: ", f"{' to '.join(lengths)} ({said(longest)})", 4)
+    yield ""
+
+
+def _known(outcome: Outcome) -> Iterator[str]:
+    """How many replications a precision took, and whether it was reached."""
+    rule, found = outcome.precision, outcome.known
+    if rule is None or found is None:
+        return
+    asked = f"({say(rule.within, SHARE)} was asked for, at {say(rule.confidence, SHARE)} confidence)"
+    if found.within is None:
+        told = f"how well {rule.metric.text} is known cannot be told {asked}: it has no data, or no mean"
+    else:
+        told = f"{rule.metric.text} is known to ±{say(float(f'{found.within:.2g}'), SHARE)} {asked}"
+    more = "" if found.is_reached or not found.needed else f"; about {found.needed:,} are needed"
+    yield from hanging(f" {found.n} replications: ", told + more, 4)
+    yield ""
 
 
 # --- judged -----------------------------------------------------------------------------------------------------------

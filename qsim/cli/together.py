@@ -1,25 +1,27 @@
 """One run, or several replications as one result: means with their half widths, verdicts, and how it ends.
 
-It knows runs (``api``) and exit codes.  A run that did not come to its end judges nothing: its expectations are
+It knows what runs told (``told``) and exit codes.  A run that did not come to its end judges nothing: its expectations are
 inconclusive.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from qsim.api import Run, Scenario
-from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Verdict, verdicts
+from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Verdict, decided
 from qsim.claims.words import plain
 from qsim.cli.ends import Exit
-from qsim.scenario.plan import Plan
+from qsim.cli.told import Told
+from qsim.metrics.warmup import Cut
+from qsim.scenario.plan import Plan, Precision
 from qsim.study.intervals import Estimate, estimate
-from qsim.units import Nanos
+from qsim.study.replicate import Known, known
+from qsim.units import SECOND, Nanos
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,62 +35,63 @@ class Named:
 
 @dataclass
 class Outcome:
-    """The runs of one scenario; ``wanted`` is how many there should be, ``until`` where they were to stop, ``trace``
-    the command that looks into one of them."""
+    """What the runs of one plan told; ``wanted`` is how many there should be (with a precision, at most), ``until``
+    where they were to stop, ``trace`` the command that looks into one of them."""
 
-    scenario: Scenario
-    runs: list[Run]
+    plan: Plan
     wanted: int
     until: Nanos | None = None
     trace: str = ""
-    dropped: Run | None = field(default=None, repr=False)
+    runs: list[Told] = field(default_factory=list)
+    dropped: Told | None = field(default=None, repr=False)
+    precision: Precision | None = None
+    """The rule by which their number was chosen."""
 
-    def add(self, run: Run) -> None:
+    def add(self, told: Told) -> None:
         """Of several replications one that was stopped is no sample: it counts only if there is no other."""
-        if run.recording.stopped and self.runs:
-            self.dropped = run
+        if told.stopped and self.runs:
+            self.dropped = told
         else:
-            self.runs.append(run)
+            self.runs.append(told)
 
     @property
-    def plan(self) -> Plan:
-        return self.scenario.plan
+    def first(self) -> Told:
+        return self.runs[0]
 
     @property
     def stopped(self) -> str | None:
         """Why it did not come to its end: "interrupted", "max-messages", "memory"."""
         runs = [*self.runs, *([self.dropped] if self.dropped else [])]
-        found = next((run.recording.stopped for run in runs if run.recording.stopped), None)
+        found = next((run.stopped for run in runs if run.stopped), None)
         return found or (None if len(self.runs) == self.wanted else "interrupted")
 
     @property
     def is_cut(self) -> bool:
         """The run is not the one that the expectations are about."""
-        return self.runs[0].recording.stopped is not None or (
-            self.until is not None and self.until < self.plan.duration
-        )
+        return self.first.stopped is not None or (self.until is not None and self.until < self.plan.duration)
 
     # --- judged -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        if self.is_cut:
-            return [_not_judged(verdict) for verdict in verdicts(self.plan, self._numbers, explained=False)]
-        return verdicts(self.plan, self._numbers)
-
-    @property
-    def _numbers(self) -> list[Any]:
-        return [run.numbers for run in self.runs]
+        found = decided(self.plan, [run.readings for run in self.runs])
+        return [_not_judged(verdict) for verdict in found] if self.is_cut else found
 
     @cached_property
     def violations(self) -> list[str]:
-        """Where something appeared or disappeared; an interrupted run may stand between two rows."""
-        judged = [run for run in self.runs if run.recording.stopped != "interrupted"]
-        return [problem for run in judged for problem in run.conservation()["problems"]]
+        """Where something appeared or disappeared."""
+        return [problem for run in self.runs for problem in run.problems]
 
     @property
     def gave_up(self) -> bool:
-        return any(not run.recording.drained for run in self.runs)
+        return any(not run.drained for run in self.runs)
+
+    @cached_property
+    def known(self) -> Known | None:
+        """How well the metric is known whose precision decided how many there are."""
+        if self.precision is None:
+            return None
+        return known([run.exact[self.precision.metric.text] for run in self.runs], self.precision)
 
     def exit(self, strict: bool = False, advised: bool = False) -> Exit:
         """``advised``: there was advice, which counts only where it is asked to."""
@@ -98,31 +101,28 @@ class Outcome:
             return Exit.STOPPED
         if any(verdict.is_met is False for verdict in self.verdicts):
             return Exit.FAILED
-        if strict and any(verdict.is_met is None for verdict in self.verdicts):
+        is_open = self.known is not None and not self.known.is_reached
+        if strict and (is_open or any(verdict.is_met is None for verdict in self.verdicts)):
             return Exit.INCONCLUSIVE
         return Exit.WRONG if strict and advised else Exit.OK
 
     # --- numbers ------------------------------------------------------------------------------------------------------
 
     def exact(self, reference: str) -> Estimate:
-        """A reference's value, times in ns."""
-        return estimate([run.numbers.exact(reference) for run in self.runs])
+        """The value of a reference that was asked for, times in ns."""
+        return estimate([run.exact[reference] for run in self.runs])
 
     @cached_property
     def by_broker(self) -> dict[str, dict[str, Named]]:
         """{queue: {metric: what it is at the end}}, by the names of each queue's own broker."""
-        from qsim.metrics.vendor import VENDOR
-
-        return {q.name: self._by_broker(q.name) for q in self.plan.queues if q.profile.name in VENDOR}
+        return {queue: self._by_broker(queue) for queue in self.first.by_broker}
 
     def _by_broker(self, queue: str) -> dict[str, Named]:
-        from qsim.metrics.vendor import at_end, metrics_of
-
-        found = [at_end(run.numbers, queue) for run in self.runs]
-        metrics = metrics_of(self.runs[0].numbers, queue)
         return {
-            name: Named(estimate([each[name] for each in found]), metric.dimension, metric.says)
-            for name, metric in metrics.items()
+            name: Named(
+                estimate([run.by_broker[queue][name].value for run in self.runs]), metric.dimension, metric.says
+            )
+            for name, metric in self.first.by_broker[queue].items()
         }
 
     def broker_json(self) -> dict[str, dict[str, Any]]:
@@ -132,22 +132,14 @@ class Outcome:
             for queue, metrics in self.by_broker.items()
         }
 
-    def total(self, reference: str) -> int:
-        return sum(int(run.numbers.exact(reference) or 0) for run in self.runs)
-
     @property
     def events(self) -> int:
         """Sends, receives and acks."""
-        plan = self.plan
-        sent = sum(self.total(f"{producer.name}.sent at end") for producer in plan.producers)
-        taken = (
-            self.total(f"{queue.name}.{metric} at end") for queue in plan.queues for metric in ("received", "acked")
-        )
-        return sent + sum(taken)
+        return sum(int(run.exact[reference] or 0) for run in self.runs for reference in events(self.plan))
 
     @property
     def wall_s(self) -> float:
-        return sum(run.recording.wall_s for run in self.runs)
+        return sum(run.wall_s for run in self.runs)
 
     @cached_property
     def digest(self) -> str:
@@ -157,14 +149,18 @@ class Outcome:
 
     # --- for machines -------------------------------------------------------------------------------------------------
 
-    def json(self, metrics: tuple[str, ...] = ()) -> dict[str, Any]:
+    def json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
-        parts = [run.json(metrics) for run in self.runs]
-        result = parts[0] if self.wanted == 1 else self._combined(parts)
+        parts = [run.summary for run in self.runs]
+        result = {**parts[0]} if self.wanted == 1 else self._combined(parts)
         result["expectations"] = [verdict.json() for verdict in self.verdicts]
+        if self.precision is not None and self.known is not None:
+            result["precision"] = _precision_json(self.precision, self.known)
+        if self.first.cut is not None:
+            result["warmup"] = _warmup_json([run.cut for run in self.runs if run.cut is not None])
         return result if self.stopped is None else result | {"stopped": self.stopped}
 
-    def _combined(self, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    def _combined(self, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = {name: [part["metrics"][name] for part in parts] for name in parts[0]["metrics"]}
         estimates = {name: estimate(each) for name, each in values.items()}
         first = {key: value for key, value in parts[0].items() if key != "replication"}
@@ -174,10 +170,35 @@ class Outcome:
             "messages": sum(part["messages"] for part in parts),
             "wall_s": self.wall_s,
             "metrics": {name: found.mean for name, found in estimates.items()},
-            "intervals": {name: interval for name, found in estimates.items() if (interval := found.interval)},
+            "intervals": {name: found.interval for name, found in estimates.items() if found.interval},
             "conservation": {"holds": not self.violations, "problems": self.violations},
             "digest": self.digest,
         }
+
+
+def events(plan: Plan) -> list[str]:
+    """References that add up to sends, receives and acks."""
+    taken = [f"{queue.name}.{metric} at end" for queue in plan.queues for metric in ("received", "acked")]
+    return [*(f"{producer.name}.sent at end" for producer in plan.producers), *taken]
+
+
+def _precision_json(rule: Precision, found: Known) -> dict[str, Any]:
+    return {
+        "metric": rule.metric.text,
+        "within": found.within,
+        "wanted": rule.within,
+        "confidence": rule.confidence,
+        "reached": found.is_reached,
+    }
+
+
+def _warmup_json(cuts: Sequence[Cut]) -> dict[str, Any]:
+    """What each run cut of its beginning."""
+    return {
+        "seconds": [cut.length / SECOND for cut in cuts],
+        "metric": [cut.metric for cut in cuts],
+        "settled": all(cut.is_settled for cut in cuts),
+    }
 
 
 def _not_judged(verdict: Verdict) -> Verdict:

@@ -31,7 +31,7 @@ def command(
 ) -> int:
     """Tell one message's life, or list what lies in a queue."""
     from qsim.cli.progress import Watch
-    from qsim.cli.runs import Wish, load, simulate, time
+    from qsim.cli.runs import Wish, load, one, time, trace
 
     if (message is None) == (queue is None):
         raise Refused("say what to trace: --message ID, --message first-redelivered, or --queue NAME")
@@ -39,13 +39,13 @@ def command(
     loaded = load(wish)
     _known(loaded.plan, message, queue)
     with Watch(loaded.plan.name) as watch:
-        outcome = simulate(loaded, wish, watch)
-    run = outcome.runs[0]
-    for line in _story(run, message) if message is not None else _resting(run, str(queue), outcome.trace):
+        run = one(loaded, wish, watch)
+    for line in _story(run, message) if message is not None else _resting(run, str(queue), trace(wish)):
         out(line)
-    if outcome.stopped:
-        err(f"PARTIAL RESULT  {outcome.stopped}")
-    return outcome.exit() if outcome.stopped else Exit.OK
+    if stopped := run.recording.stopped:
+        err(f"PARTIAL RESULT  {stopped}")
+        return Exit.INTERRUPTED if stopped == "interrupted" else Exit.STOPPED
+    return Exit.OK
 
 
 def _known(plan: Any, message: str | None, queue: str | None) -> None:

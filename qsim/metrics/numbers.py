@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from qsim.kernel.journal import Kind
-from qsim.metrics import calls, counters, queues, workers
+from qsim.metrics import calls, counters, queues, warmup, workers
 from qsim.metrics.ends import AT_END
 from qsim.metrics.ledger import NEVER, Ledger
 from qsim.metrics.places import LEVELS
@@ -122,13 +122,23 @@ class Numbers:
         check_told(reference, self.names)
         return reference
 
+    @cached_property
+    def cut(self) -> warmup.Cut | None:
+        """The warm-up that this run asks for, where the plan leaves it to the run."""
+        return warmup.found_in(self) if self.plan.is_warmup_found else None
+
+    @property
+    def warmup(self) -> Nanos:
+        """What is cut: statistics count from here."""
+        return self.plan.warmup if self.cut is None else self.cut.length
+
     # --- windows --------------------------------------------------------------------------------------------------
 
     def window(self, reference: Reference) -> tuple[Nanos, Nanos]:
         """From, and before which time, events count."""
         if reference.at is not None:
             return 0, NEVER if reference.at == END else int(reference.at) + 1
-        start = self.plan.warmup if reference.from_ is None else reference.from_
+        start = self.warmup if reference.from_ is None else reference.from_
         return start, NEVER if reference.to is None else reference.to
 
     def time_window(self, reference: Reference, averages: bool) -> tuple[Nanos, Nanos]:

@@ -15,7 +15,7 @@ from qsim.scenario import control, files, meaning, model, plan, shape, whatif
 from qsim.scenario.branches import Circle, with_branches
 from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
-from qsim.scenario.resolve import Resolver, cost, drain, expectation
+from qsim.scenario.resolve import Resolver, cost, drain, expectation, precision
 from qsim.scenario.source import Document, fail, read_file, read_text, read_value
 
 BASE = "base"
@@ -239,7 +239,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         seed=scenario.seed,
         duration=run.duration,
         warmup=run.warmup if isinstance(run.warmup, int) else 0,
-        replications=run.replications if isinstance(run.replications, int) else 1,
+        replications=run.replications if isinstance(run.replications, int) else run.replications.min,
         sample_every=run.sample_every,
         drain=drain(run),
         queues=queues,
@@ -252,6 +252,8 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
         dependencies=resolver.dependencies(),
         branches=made,
         cost=cost(scenario.cost),
+        is_warmup_found=run.warmup == "auto",
+        precision=precision(run.replications),
     )
 
 

@@ -481,8 +481,6 @@ def _later_keys(table: dict[str, tuple[str, ...]]) -> list[str]:
 
 
 _LATER: dict[str, Callable[[Any], bool]] = {
-    "run.warmup": lambda value: value == "auto",
-    "run.replications": lambda value: isinstance(value, dict),
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.own_dlq": _given,
@@ -497,8 +495,6 @@ def _later(said: Said) -> None:
         for path, value in found(said.data, pattern):
             if needs_later(value):
                 what = f"profile {value}" if path[-1] == "profile" else shape.dotted(path)
-                what += f": {value}" if path[-1] in ("warmup", "durability") and isinstance(value, str) else ""
-                what += " with a precision" if path[-1] == "replications" else ""
                 said.say("Q040", f"{what} is not supported yet", path, of_key=path[-1] != "profile")
 
 

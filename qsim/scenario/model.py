@@ -305,7 +305,9 @@ class Run(Shape):
     """How long, how often."""
 
     duration: SomeTime = needed("the run covers [0, duration)")
-    warmup: Annotated[int | str, _read(_warmup), _time_or("auto")] = key("discarded; auto = MSER-5", 0)
+    warmup: Annotated[int | str, _read(_warmup), _time_or("auto")] = key(
+        "discarded; auto = each run finds it in the depth of its queues with consumers (MSER-5)", 0
+    )
     replications: Annotated[Annotated[Positive, PLAIN] | Annotated[Precision, MAP], PlainOrMap] = key(
         "a count, or stop at a relative precision", 1
     )

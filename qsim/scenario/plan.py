@@ -598,6 +598,18 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Precision:
+    """Replicate, at least ``least`` and at most ``most`` times, until half of the metric's interval is ``within`` of its
+    mean.  ``metric`` is a qsim.scenario.reference.Reference."""
+
+    metric: Any
+    within: float
+    confidence: float
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A scenario that can be run."""
 
@@ -623,3 +635,7 @@ class Plan:
     branches: tuple[Branch, ...] = ()
     """In the order of their indices, which follow those of the producers."""
     cost: Cost | None = None
+    is_warmup_found: bool = False
+    """``warmup: auto``: each run finds its own (qsim.metrics.warmup); ``warmup`` is 0."""
+    precision: Precision | None = None
+    """Where it is given, ``replications`` is the least number of them."""

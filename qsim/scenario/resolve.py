@@ -806,6 +806,13 @@ PREDICATES = ("is_", "above", "below", "at_least", "at_most", "between", "grows_
 """``within`` goes with ``of`` or with ``grows_at``."""
 
 
+def precision(given: int | model.Precision) -> plan.Precision | None:
+    if isinstance(given, int):
+        return None
+    metric = reference.parse(given.metric)
+    return plan.Precision(metric, float(given.within), float(given.confidence), given.min, given.max)
+
+
 def expectation(expect: model.Expect) -> plan.Expectation:
     that = _optional(expect.that, reference.parse)
     predicate = next((name for name in (*CLAIMS, *PREDICATES) if getattr(expect, name) is not None), "is")

@@ -223,6 +223,10 @@ def _fifo(context: Context, path: Path, fifo: model.Fifo) -> None:
             context.say("Q014", "a limit is a whole number of calls a second, at least 1/s", (*path, key))
 
 
+LEAST_SAMPLES = 20
+"""Of a series in which the end of the warm-up is looked for: four batches of five."""
+
+
 def _retry(context: Context, path: Path, retry: model.Retry) -> None:
     if retry.factor < 1:
         context.say("Q014", "a factor below 1 would shorten each wait: write 2", (*path, "factor"))
@@ -233,6 +237,24 @@ def _retry(context: Context, path: Path, retry: model.Retry) -> None:
 def _run(context: Context, path: Path, run: model.Run) -> None:
     if isinstance(run.warmup, int) and run.warmup >= run.duration:
         context.say("Q014", f"nothing is left after a warm-up of {write_duration(run.warmup)}", (*path, "warmup"))
+    if run.warmup == "auto" and run.duration < LEAST_SAMPLES * run.sample_every:
+        longest = write_duration(run.duration // LEAST_SAMPLES)
+        context.say("Q014", f"auto looks at {LEAST_SAMPLES} samples at least, and there are fewer", (*path, "warmup"),
+                    f"write sample_every: {longest}")  # fmt: skip
+    if isinstance(run.replications, model.Precision):
+        _precision(context, (*path, "replications"), run.replications)
+
+
+def _precision(context: Context, path: Path, given: model.Precision) -> None:
+    _metric(context, (*path, "metric"), given.metric)
+    if not given.within:
+        context.say("Q014", "no number of replications knows a mean exactly: write within: 5%", (*path, "within"))
+    if not 0 < given.confidence < 1:
+        context.say("Q014", "a confidence is more than 0 and less than 100%: write 95%", (*path, "confidence"))
+    if given.min < 2:
+        context.say("Q014", "a single replication has no interval: write min: 5", (*path, "min"))
+    if given.max < given.min:
+        context.say("Q014", "max is less than min", (*path, "max"))
 
 
 def _producer_times(context: Context, path: Path, producer: model.Producer) -> None:

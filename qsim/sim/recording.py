@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from qsim.kernel.journal import FIELDS, FORMATS
@@ -32,7 +33,7 @@ class Recording:
     drained: bool = True
     _array: Any = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of the rows: the same scenario and seed give the same one on every machine."""
         sha = hashlib.sha256()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,16 +78,21 @@ def processes(jobs: int) -> Executor:
     def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
         from joblib import Parallel, delayed
 
+        with _deaf_children():
+            made: Generator[Finished, None, None] = Parallel(
+                n_jobs=min(jobs, len(tasks)), return_as="generator_unordered"
+            )(delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks))
         try:
-            with _deaf_children():
-                made = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered")(
-                    delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks)
-                )
-            yield from made
+            for finished in made:  # noqa: UP028 "yield from" would close it outside of this try
+                yield finished
         except BrokenExecutor:
             raise WorkerLost(
                 "a process that ran it was killed, as happens where memory ends: fewer --jobs need less"
             ) from None
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # who has heard enough may go, whatever the others are still doing
+                made.close()
 
     return execute
 
@@ -137,7 +143,7 @@ def execute(
     jobs: int = 1,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Every task's answer, in order."""
     early: dict[int, Answer] = {}
     wanted = 0

@@ -301,3 +301,68 @@ def test_a_drain_that_gives_up_is_advice(qsim):
     assert any(line.startswith(" advice A130") for line in gave_up.lines) and gave_up.code == 0
     assert not [line for line in drained.lines if "A130" in line]
     assert qsim(*slow, "run.drain=2s", "--strict").code == 2
+
+
+PRECISE = "run.replications={metric: jobs.wait mean, within: 40%, min: 3, max: 60}"
+
+
+def test_a_precision_says_how_many_it_took_and_whether_it_was_reached(qsim):
+    told = json.loads(qsim("run", "returns.yaml", "--json", "--set", PRECISE).out)
+    n, reached = told["replications"], told["precision"]
+    low, high = told["intervals"]["jobs.visible at end"]
+    assert 3 <= n < 60 and low < told["metrics"]["jobs.visible at end"] < high
+    assert reached["reached"] and reached["metric"] == "jobs.wait mean" and reached["within"] <= 0.4
+    answer = qsim("run", "returns.yaml", "--set", PRECISE)
+    assert answer.lines[0].startswith(f"returns  {n} x 10m simulated")
+    assert any(line.startswith(f" {n} replications: jobs.wait mean is known to ±") for line in answer.lines)
+    # the same as if so many had been asked for
+    assert qsim("run", "returns.yaml", "--replications", str(n)).lines[-1] == answer.lines[-1]
+    assert f"digest {told['digest']}" == answer.lines[-1]
+
+
+def test_a_precision_that_is_not_reached_is_inconclusive(qsim):
+    few = ("run", "returns.yaml", "--set", "expect=null", "--set", PRECISE, "--set", "run.replications.max=3")
+    answer = qsim(*few, "--set", "run.replications.within=1%")
+    assert answer.code == 0
+    [line] = [line for line in " ".join(answer.out.split()).split("digest") if "3 replications: " in line]
+    assert "(1 % was asked for, at 95 % confidence); about " in line and " are needed" in line
+    assert qsim(*few, "--set", "run.replications.within=1%", "--strict").code == 3
+    none = qsim(*few, "--set", "run.replications.metric=jobs-dlq.wait max", "--set", "producers.api.message=null")
+    assert "cannot be told" in none.out
+    assert qsim("run", "returns.yaml", "--set", PRECISE, "--replication", "2").lines[0].startswith("returns  10m")
+
+
+def test_a_warm_up_that_runs_find_is_shown(qsim):
+    auto = ("run", "returns.yaml", "--set", "run.warmup=auto", "--set", "expect=null")
+    told = json.loads(qsim(*auto, "--json").out)
+    [seconds], [metric] = told["warmup"]["seconds"], told["warmup"]["metric"]
+    assert metric == "jobs.depth" and 0 < seconds <= 300 and seconds % 5 == 0
+    assert any(line.startswith(" warm-up: ") and "MSER-5 of jobs.depth" in line for line in qsim(*auto).lines)
+    # what is cut is not counted
+    by_hand = json.loads(qsim(*auto, "--set", f"run.warmup={seconds:.0f}s", "--json").out)
+    assert by_hand["metrics"] == told["metrics"] and "warmup" not in by_hand
+    several = json.loads(qsim(*auto, "--replications", "2", "--json").out)
+    assert len(several["warmup"]["seconds"]) == 2 and several["warmup"]["seconds"][0] == seconds
+
+
+def test_replications_are_not_kept(qsim, monkeypatch):
+    """What is shown is asked as each run ends; then its rows go."""
+    import weakref
+
+    from qsim.study import tasks
+
+    runs: list[weakref.ref] = []
+    alive: list[int] = []
+    perform = tasks.perform
+
+    def watched(task, ask, progress=None):
+        def and_remember(numbers):
+            runs.append(weakref.ref(numbers.recording))
+            alive.append(sum(run() is not None for run in runs))
+            return ask(numbers)
+
+        return perform(task, and_remember, progress)
+
+    monkeypatch.setattr(tasks, "perform", watched)
+    assert qsim("run", "returns.yaml", "--replications", "4", "--out", "kept", "--csv", "kept.csv").code == 1
+    assert len(alive) == 4 and max(alive) <= 2

@@ -1,0 +1,75 @@
+"""Where a run's beginning ends: MSER-5 (White, Cobb and Spratt 2000).
+
+It knows a series of samples, and of a run the depth of its queues.  The cut is the one that leaves the rest with the
+smallest standard error of its mean: cutting less keeps the beginning, which is unlike the rest; cutting more wastes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from qsim.metrics.numbers import Numbers
+
+BATCH = 5
+"""Samples whose mean is one value: the 5 of MSER-5."""
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """So much of the beginning goes; ``metric`` says which series asks for it.  Where nothing has settled by half of
+    the run, that is where the cut is, and the run is too short."""
+
+    length: int
+    is_settled: bool = True
+    metric: str = ""
+
+
+def mser5(samples: Array) -> Cut:
+    """The length in samples: at most half of them."""
+    batches = np.asarray(samples, float)[: len(samples) // BATCH * BATCH].reshape(-1, BATCH).mean(axis=1)
+    if len(batches) < 2:
+        return Cut(0)
+    errors = _squared_errors(batches)
+    half = len(batches) // 2
+    best = int(np.argmin(errors[: half + 1]))  # beyond it few batches are left, which may be alike by chance
+    return Cut(best * BATCH, best < half)
+
+
+def _squared_errors(batches: Array) -> Array:
+    """Of the mean of what is left when the first d are cut, for each d: sum of squares / (n - d)^2.  From the end, by
+    Welford's recurrence: what is constant has an error of exactly 0."""
+    errors, mean, squares = np.empty(len(batches)), 0.0, 0.0
+    for left, value in enumerate(batches[::-1].tolist(), 1):
+        step = value - mean
+        mean += step / left
+        squares += step * (value - mean)
+        errors[-left] = squares / left**2
+    return errors
+
+
+def found_in(numbers: Numbers) -> Cut:
+    """The longest that any queue with a consumer asks for, in ns: of what is in it, waiting or in hands, as sampled."""
+    plan = numbers.plan
+    read = sorted({source for consumer in plan.consumers for source in consumer.sources})
+    cuts = [_of_queue(numbers, plan.queues[source].name) for source in read]
+    return max(cuts, key=lambda cut: cut.length, default=Cut(0))
+
+
+def _of_queue(numbers: Numbers, queue: str) -> Cut:
+    from qsim.metrics.numbers import series
+
+    plan, metric = numbers.plan, f"{queue}.depth"
+    times, values = series(numbers, metric, plan.sample_every)
+    cut = mser5(values[times * 1e9 < plan.duration])  # not in a drain
+    return Cut(cut.length * plan.sample_every, cut.is_settled, metric)
+
+
+def said(cut: Cut) -> str:
+    """ "MSER-5 of orders.depth" """
+    return f"MSER-5 of {cut.metric}" + ("" if cut.is_settled else "; not settled by then, run it longer")
