@@ -207,7 +207,10 @@ class Queue:
         attributes: Mapping[str, str] | None = None,
         payload: Any = None,
     ) -> Cause:
-        if cause := self._refusal(now, group, delay, size, self.sends.take(now) or self._take_of_group(now, group)):
+        throttled = self.sends.take(now)
+        if self._limits is not None and not throttled:
+            throttled = self._take_of_group(now, group)
+        if cause := self._refusal(now, group, delay, size, throttled):
             return self._refuse(now, number, cause)
         if self.profile.schedules and delay and ttl is not None and not self._numbers:
             ttl += delay  # AMQ-2: it is sent when it is due

@@ -383,7 +383,7 @@ def check_told(reference: Reference, names: Names) -> None:
 def _wrong(reference: Reference, names: Names) -> Iterator[ReferenceError_]:
     kind = names.kinds.get(reference.object)
     if kind is None:
-        message = f"no queue, topic, producer, consumer or alert is called '{reference.object}'"
+        message = f"no queue, topic, producer, consumer, dependency or alert is called '{reference.object}'"
         yield ReferenceError_("Q020", message, 0, _suggest(reference.object, names.kinds, "there are"))
         return
     metrics = METRICS[kind]

@@ -532,7 +532,9 @@ class AckBatch:
         self._due: Nanos = 0
         self._tokens: dict[Port, Nanos] = {}
         """When what waits may go, where a token is spoken for."""
-        slot = member.world.slots.work(member.crew.plan.index, member.number, 0, ACKS)
+        plan = member.crew.plan
+        # After the work of all its desks, so that what ends at one instant goes together also where nothing waits.
+        slot = member.world.slots.work(plan.index, member.number, plan.concurrency - 1, ACKS)
         self._alarm = Reminder(member.world.env, slot, self._ring)
         self._road: Road[Any] = Road(member.world.env, slot, self._arrive)
 
@@ -662,10 +664,10 @@ class Desk:
 
     def take_effect(self, plan: ConsumerPlan, number: int, dies: bool) -> bool:
         """Effect and record, or the effect is on record already.  False: the process died on the way."""
-        if not dies and plan.check is Check.NONE:
-            self._effect()
-            return True
         crew = self.member.crew
+        if not dies and plan.check is Check.NONE and not crew.on_success:
+            self.write(Kind.EFFECT)  # what most are
+            return True
         if plan.check is Check.ATOMIC and crew.has_seen(number, self.world.now):
             self.write(Kind.SKIPPED)
         else:

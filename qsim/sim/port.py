@@ -52,6 +52,14 @@ class Caller(Protocol):
 class Port:
     """One queue, as processes see it."""
 
+    __slots__ = (  # CPython is slow with objects of more than 30 attributes; __dict__ is for what ``go_away`` puts before methods
+        "env", "queue", "luck", "flaws", "peers", "closed", "hang_up", "watch", "is_pushed", "ack_matters",
+        "is_one_of_several", "has_deadlines", "blocked", "latency", "may_go_away", "is_away", "restarts", "unsynced",
+        "connected_since", "_heap", "lease_alarm", "_timers", "_waits", "_turn", "_turn_armed", "_passed",
+        "_last_delete", "_last_token", "_is_flawed", "may_refuse", "may_close", "is_throttled", "settles_late",
+        "_is_simple_send", "is_simple_receive", "__dict__",
+    )
+
     def __init__(self, env: Environment, queue: Queue, slots: Slots, luck: Luck, flaws: Imperfections) -> None:
         self.env = env
         self.queue = queue

@@ -105,7 +105,7 @@ class Maker:
         self.held: deque[Letter] = deque()
         self.again: list[tuple[Nanos, int, bool, Letter, int]] = []
         self._order = count().__next__
-        self.firsts = self.retries = 0
+        self.retries = 0
         self._budget = budget
         slot = world.slots.send
         self._slot = slot(self.index, SEND)

@@ -333,6 +333,13 @@ def test_acks_can_go_out_together():
     assert one.times("ACKED")[0] == one.times("ACKED")[1] == one.times("EFFECT")[1], "two are enough"
 
 
+def test_acks_of_one_instant_go_out_together_though_none_waits():
+    batched = "service: 1s, concurrency: 3, poll: {batch: 3}, client: {ack_batch: {size: 3}}"
+    rows = story(batched, "profile: sqs-standard", producer=sent(3), seconds=20)
+    assert [row.other for row in rows.of("ACKED")] == [3, 3, 3], "one call with three acks"
+    assert rows.times("ACKED") == rows.times("EFFECT") == [1.002] * 3
+
+
 # --- eta --------------------------------------------------------------------------------------------------------------
 
 
