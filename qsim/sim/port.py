@@ -52,12 +52,13 @@ class Caller(Protocol):
 class Port:
     """One queue, as processes see it."""
 
-    __slots__ = (  # CPython is slow with objects of more than 30 attributes; __dict__ is for what ``go_away`` puts before methods
-        "env", "queue", "luck", "flaws", "peers", "closed", "hang_up", "watch", "is_pushed", "ack_matters",
-        "is_one_of_several", "has_deadlines", "blocked", "latency", "may_go_away", "is_away", "restarts", "unsynced",
-        "connected_since", "_heap", "lease_alarm", "_timers", "_waits", "_turn", "_turn_armed", "_passed",
-        "_last_delete", "_last_token", "_is_flawed", "may_refuse", "may_close", "is_throttled", "settles_late",
-        "_is_simple_send", "is_simple_receive", "__dict__",
+    # CPython is slow with objects of more than 30 attributes.  __dict__ is for what ``go_away`` puts before the methods.
+    __slots__ = (
+        "__dict__", "_heap", "_is_flawed", "_is_simple_send", "_last_delete", "_last_token", "_passed", "_timers",
+        "_turn", "_turn_armed", "_waits", "ack_matters", "blocked", "closed", "connected_since", "env", "flaws",
+        "hang_up", "has_deadlines", "is_away", "is_one_of_several", "is_pushed", "is_simple_receive", "is_throttled",
+        "latency", "lease_alarm", "luck", "may_close", "may_go_away", "may_refuse", "peers", "queue", "restarts",
+        "settles_late", "unsynced", "watch",
     )
 
     def __init__(self, env: Environment, queue: Queue, slots: Slots, luck: Luck, flaws: Imperfections) -> None:
