@@ -240,6 +240,9 @@ def test_what_fails_and_comes_back_at_once_is_a_longer_service():
     failing, station = theory.feedback(0.4, 1.0, 1, 0.5), theory.mm1(0.4, 0.5)
     assert (failing.mean_number, failing.mean_time) == pytest.approx((station.mean_number, station.mean_time))
     assert theory.feedback(0.4, 1.0, 3, 0.0) == theory.mmc(0.4, 1.0, 3)
+    several = theory.feedback(2.0, 1.0, 4, 0.3)
+    assert several.mean_waiting == pytest.approx(2.0 * several.mean_wait), "Little, of all its attempts"
+    assert several.mean_time == pytest.approx(several.mean_wait + 1 / 0.7)
 
 
 def test_with_n_deliveries_the_mean_is_the_sum():

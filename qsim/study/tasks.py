@@ -7,6 +7,7 @@ on in the order of their tasks, ``as_they_finish`` as they come.
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 import warnings
@@ -59,6 +60,7 @@ def perform(task: Task, ask: Ask, progress: Progress | None = None) -> Answer:
     """Run it, and ask."""
     from qsim.sim.simulate import simulate
 
+    gc.enable()  # a command puts it off until something runs; many runs leave cycles behind
     begun = time.perf_counter()
     run = simulate(
         task.plan, None, task.replication, until=task.until, max_messages=task.max_messages, progress=progress

@@ -1,5 +1,6 @@
 """Runs as tasks: the same answers, in order, whoever works them out."""
 
+import gc
 import os
 import signal
 from dataclasses import replace
@@ -29,6 +30,15 @@ def sent(numbers):
 
 def without_time(answers):
     return [replace(answer, wall_s=0.0) for answer in answers]
+
+
+def test_what_many_runs_leave_behind_is_collected_although_a_command_put_it_off():
+    gc.disable()
+    try:
+        list(execute([Task(PLAN, 1), Task(PLAN, 2)], sent))
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_the_answers_are_those_of_one_process_in_order(monkeypatch):
