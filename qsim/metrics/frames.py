@@ -232,6 +232,7 @@ def _seconds(times: Array) -> Array:
 _WITH_PLACE = frozenset(k for k, (_, to) in places.MOVES.items() if to is places.Told.CAUSE)
 _FROM_PLACE = frozenset(
     {Kind.ACKED, Kind.MOVED_OUT, Kind.PURGED, Kind.VANISHED, Kind.VISIBLE, Kind.SENT, Kind.RECEIVED}
+    | {Kind.CALL_TIMED_OUT, Kind.CALL_ABANDONED}
 )
 """Kinds whose ``cause`` is no cause."""
 

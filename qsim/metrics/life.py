@@ -228,7 +228,7 @@ def _goes(word: str) -> Callable[[_Teller, Row], str]:
 
 
 def _call_ended(t: _Teller, row: Row) -> str:
-    for_nobody = "" if row.cause == Cause.NONE else ", but nobody waits for the answer any more"
+    for_nobody = "" if row.cause == Cause.NONE else ", when nobody waits any more"
     return f"answered   {t.who(row):<12} by {t.dependency(row)}{for_nobody}"
 
 

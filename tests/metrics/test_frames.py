@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import qsim
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.metrics.frames import COLUMNS, at_rest, docs, frame, timeline
 from tests.stories import Story
@@ -25,6 +26,24 @@ def run():
 )
 def test_every_column_is_described_in_its_order(run, name, documented):
     assert list(frame(run, name).columns) == list(COLUMNS[documented])
+
+
+def test_a_call_that_is_given_up_has_no_cause():
+    """Its row says where the call was, and a place is not to be read as the reason of the same number."""
+    text = """
+qsim: 1
+name: calls
+run: {duration: 3s}
+queues: {q: {}}
+dependencies: {db: {capacity: 1, service: 2s, timeout: 1s}}
+producers: {p: {to: q, rate: 2/s, arrivals: regular, limit: 2}}
+consumers: {w: {from: q, count: 2, service: 0s, uses: db, failures: {on_error: wait-for-timeout}}}
+timeline: {down: {at: 1200ms, crash: {consumer: w, count: 2}}}
+"""
+    events = qsim.load(text=text).run().frame("events")
+    given_up = events[events.kind.isin(["call-timed-out", "call-abandoned"])]
+    assert set(given_up.kind) == {"call-timed-out", "call-abandoned"}
+    assert given_up.cause.isna().all()
 
 
 def test_the_docs_tell_every_column():

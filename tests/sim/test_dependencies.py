@@ -302,7 +302,7 @@ def test_a_message_tells_of_its_calls():
     rows = story("capacity: 1, service: 5s, timeout: 6s", consumer="service: 1s, count: 9, failures: {on_error: reject}")
     told = "\n".join(life_of(Numbers(rows.recording), 1))
     assert "calls      c-2          db" in told and "TIMED OUT  c-2          no answer in time from db" in told
-    assert "nobody waits for the answer any more" in told
+    assert "when nobody waits any more" in told
 
 
 # --- against the textbooks --------------------------------------------------------------------------------------------------
