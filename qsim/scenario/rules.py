@@ -1,6 +1,7 @@
-"""What numbers and names mean together: limits of brokers, shares, metrics that say nothing.
+"""What numbers and names mean together: limits of brokers, shares, what clients cannot do.
 
-It knows the model and the profiles.  Each rule is a function of one part of a scenario; ``_RULES`` says of which.
+It knows the model and the profiles; what is asked of metrics stands in ``metric_rules``.  Each rule is a function of one
+part of a scenario; ``_RULES`` says of which.
 """
 
 from __future__ import annotations
@@ -8,145 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from functools import cached_property, partial
 from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.brokers import PROFILES, RULES
 from qsim.kernel.profile import Grouping, Profile
-from qsim.scenario import autoscalers, files, model, plan, recorded, reference, times
-from qsim.scenario.problems import Problem, did_you_mean
+from qsim.scenario import files, metric_rules, model
+from qsim.scenario.context import Context
+from qsim.scenario.problems import Problem
 from qsim.scenario.resolve import (
-    PREDICATES,
     ack,
     base_of,
     client,
-    drain,
-    groups_of,
     is_high_throughput,
-    is_reference,
-    priorities_at,
     profile_of,
-    profiles_of,
-    quantity,
     queues_behind,
     sources,
     subqueues,
     uses,
 )
-from qsim.scenario.resolve import time as resolved_time
 from qsim.scenario.said import Said
 from qsim.scenario.shape import dotted
 from qsim.scenario.source import Document, Path
-from qsim.units import DAY, SECOND, UnitError, write_duration, write_rate, write_share, write_size
-
-
-class Context:
-    """One scenario, and what is asked of it again and again."""
-
-    def __init__(self, said: Said, scenario: model.Scenario, folder: FilePath) -> None:
-        self.said = said
-        self.say = said.say
-        self.scenario = scenario
-        self.folder = folder
-
-    @cached_property
-    def profiles(self) -> dict[str, Profile]:
-        return profiles_of(self.scenario)
-
-    @cached_property
-    def further_groups(self) -> dict[str, str]:
-        """Names under which further groups of a stream are found, and whose groups they are."""
-        groups = groups_of(self.scenario)
-        return {name: queue for queue, names in groups.items() for name in names.values() if name != queue}
-
-    @cached_property
-    def consumers(self) -> dict[str, model.Consumer]:
-        return self.scenario.consumers or {}
-
-    def sqs(self, queue: str) -> Profile | None:
-        """The plain profile with its limits, where that is one of ours."""
-        found = self.scenario.queues.get(queue)
-        return PROFILES.get(found.profile) if found else None
-
-    @cached_property
-    def names(self) -> reference.Names:
-        kinds = {name: kind for kind, names in self._objects() for name in names}
-        labels = tuple(dict.fromkeys(self._labels()))
-        groups = max((self._groups(p) for p in self._producers()), default=0)
-        run = self.scenario.run
-        ends = run.duration + drain(run)
-        has_prices = self.scenario.cost is not None
-        return reference.Names(kinds, dict.fromkeys(kinds, labels), dict.fromkeys(kinds, groups), has_prices, ends)
-
-    def messages_at(self, queues: Iterable[str]) -> list[model.Message]:
-        """What the producers say of all messages that may come to these queues, be it as something made of them."""
-        before = self._places_before(set(queues))
-        return [producer.message or model.Message() for producer in self._producers() if producer.to in before]
-
-    def _places_before(self, places: set[str]) -> set[str]:
-        """Queues and topics from which a way leads to these, and these."""
-        ways = set(self._ways())
-        while more := {start for start, end in ways if end in places} - places:
-            places = places | more
-        return places
-
-    def _ways(self) -> Iterator[tuple[str, str]]:
-        for name, queue in self.scenario.queues.items():
-            keys = queue.broker or model.BrokerKeys()
-            moves = (queue.dlq.queue if queue.dlq else None, keys.dead_letter_to, keys.auto_forward)
-            yield from ((name, to) for to in moves if to is not None)
-        for name, topic in (self.scenario.topics or {}).items():
-            yield from ((name, subscription.queue) for subscription in topic.subscriptions)
-        for consumer in self.consumers.values():
-            yield from ((source, emit.to) for source in sources(consumer) for emit in consumer.emits or ())
-        for event in (self.scenario.timeline or {}).values():
-            if event.redrive:
-                yield event.redrive.from_, event.redrive.to
-
-    def _objects(self) -> Iterator[tuple[str, Iterable[str]]]:
-        for kind, section in (
-            ("queue", (*self.scenario.queues, *self.further_groups)),
-            ("topic", self.scenario.topics),
-            ("producer", self.scenario.producers),
-            ("consumer", self.scenario.consumers),
-            ("dependency", self.scenario.dependencies),
-            ("alert", self.scenario.alerts),
-        ):
-            yield kind, section or {}
-
-    def _groups(self, producer: model.Producer) -> int:
-        drawn = producer.message.group.keys if producer.message and producer.message.group else 0
-        found = self.recorded(producer)
-        return max(drawn, *(group + 1 for group in found.groups)) if found and found.groups else drawn
-
-    def recorded(self, producer: model.Producer) -> plan.Recorded | None:
-        """What was recorded of its messages; None where nothing was, or it is wrong, which is said elsewhere."""
-        try:
-            return None if producer.trace is None else self.read(producer, producer.trace)
-        except files.NotAllowed:
-            return None
-
-    def read(self, producer: model.Producer, trace: model.Recorded) -> plan.Recorded:
-        names = priorities_at(self.scenario, producer.to)
-        return recorded.read(self.folder, files.Column(trace.file, trace.column, trace.unit), names)
-
-    def mean(self, time: int | model.TimeMap) -> float | None:
-        """None where the distribution itself is wrong, which is said elsewhere."""
-        try:
-            return times.mean(resolved_time(time, self.folder))
-        except (files.NotAllowed, StopIteration, ValueError, ZeroDivisionError):
-            return None
-
-    def _labels(self) -> Iterator[str]:
-        for queue in self.scenario.queues.values():
-            yield from queue.priorities or ()
-        for producer in self._producers():
-            for values in ((producer.message.attributes if producer.message else None) or {}).values():
-                yield from values
-
-    def _producers(self) -> Iterable[model.Producer]:
-        return self.scenario.producers.values()
+from qsim.units import DAY, SECOND, write_duration, write_rate, write_share, write_size
 
 
 def check(document: Document, scenario: model.Scenario, folder: FilePath) -> list[Problem]:
@@ -154,7 +39,7 @@ def check(document: Document, scenario: model.Scenario, folder: FilePath) -> lis
     for path, part in walk(scenario, ()):
         for rule in _RULES.get(type(part), ()):
             rule(context, path, part)
-    _plots(context)
+    metric_rules.plots(context)
     return context.said.problems
 
 
@@ -246,7 +131,7 @@ def _run(context: Context, path: Path, run: model.Run) -> None:
 
 
 def _precision(context: Context, path: Path, given: model.Precision) -> None:
-    _metric(context, (*path, "metric"), given.metric)
+    metric_rules.metric(context, (*path, "metric"), given.metric)
     if not given.within:
         context.say("Q014", "no number of replications knows a mean exactly: write within: 5%", (*path, "within"))
     if not 0 < given.confidence < 1:
@@ -457,24 +342,6 @@ def _clients(context: Context, path: Path, producer: model.Producer) -> None:
         context.say("Q037", message, (*path, "clients", "think"), "let them think, or add request_reply:")
 
 
-def _slow_down(context: Context, path: Path, given: model.SlowDown) -> None:
-    if given.watch is None or (watch := _metric(context, (*path, "watch"), given.watch)) is None:
-        return
-    if not reference.can_be_watched(watch, context.names):
-        context.say("Q040", f"slow_down on '{given.watch}' is not supported yet", (*path, "watch"))
-    before = len(context.said.problems)
-    limits = [(key, getattr(given, key)) for key in ("above", "resume_below") if getattr(given, key) is not None]
-    for key, value in limits:
-        if is_reference(value):
-            context.say("Q012", f"{key}: needs a value, and no metric", (*path, key))
-        else:
-            _value(context, (*path, key), value, watch)
-    if len(limits) == 2 and before == len(context.said.problems):
-        above, below = (quantity(value, reference.dimension(watch)) for _, value in limits)
-        if below > above:
-            context.say("Q014", "resume_below is more than above: it would change its mind at every look", (*path, "resume_below"))
-
-
 def _request_reply(context: Context, path: Path, producer: model.Producer) -> None:
     """Nobody else may take the replies."""
     if producer.request_reply is None:
@@ -527,67 +394,7 @@ def _consumer(context: Context, path: Path, consumer: model.Consumer) -> None:
     _uses(context, path, consumer)
     _emits(context, path, consumer)
     if consumer.autoscale:
-        _autoscale(context, (*path, "autoscale"), consumer.autoscale, sources(consumer))
-
-
-def _autoscale(context: Context, path: Path, given: model.Autoscale, queues: list[str]) -> None:
-    value = partial(autoscalers.value, given)
-    for key in autoscalers.REQUIRED[given.policy]:
-        if value(key) is None:
-            context.say("Q016", f"policy {given.policy} needs {key}:", path, of_key=True)
-    for key, why in autoscalers.IGNORED[given.policy].items():
-        if getattr(given, key) is not None:
-            context.say("Q021", f"policy {given.policy} has no {key}: {why}", (*path, key), f"remove {key}:", of_key=True)
-    least, most = value("min"), value("max")
-    if most is not None and least > most:
-        context.say("Q014", f"min {least} is more than max {most}", (*path, "min" if given.min is not None else "max"))
-    if given.steps == []:
-        context.say("Q014", "steps: needs at least one step", (*path, "steps"))
-    watched = _watched(context, (*path, "metric"), value("metric"), queues)
-    if watched is not None and given.policy != "steps" and given.target is not None:
-        _above_zero(context, (*path, "target"), given.target, watched)
-    if watched is not None:
-        for number, step in enumerate(given.steps or ()):
-            _plain(context, (*path, "steps", number, "above"), step.above, watched)
-
-
-def _watched(context: Context, path: Path, text: str | None, queues: list[str]) -> reference.Reference | None:
-    """What an autoscaler follows (the first of what is added up), or None and a problem."""
-    if text is None or not queues or any(queue not in context.names.kinds for queue in queues):
-        return None
-    if unknown := [name for name in autoscalers.series(text) if name not in _SERIES]:
-        message = f"{unknown[0][:60]!r} is no series of a queue"
-        guess = did_you_mean(unknown[0], _SERIES, "write OBJECT.METRIC, or some of")
-        context.say("Q012", message, path, guess)
-        return None
-    added = autoscalers.references(text, queues)
-    known = [metric for each in added if (metric := _metric(context, path, str(each)))]
-    if len(known) < len(added):
-        return None
-    if len(known) > 1 and any(reference.dimension(each) != reference.COUNT for each in known):
-        context.say("Q012", f"only counts can be added up: write {known[0]}", path)
-        return None
-    if not reference.can_be_watched(known[0], context.names):
-        context.say("Q040", f"an autoscaler on '{text}' is not supported yet", path)
-    return known[0]
-
-
-_SERIES = tuple(name for name, metric in reference.METRICS["queue"].items() if metric.type == reference.SERIES)
-
-
-def _above_zero(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
-    before = len(context.said.problems)
-    _plain(context, path, value, that)
-    if len(context.said.problems) == before and quantity(value, reference.dimension(that)) <= 0:
-        context.say("Q014", "a target is above 0", path)
-
-
-def _plain(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
-    """A value of the metric's dimension, and no other metric."""
-    if is_reference(value):
-        context.say("Q012", f"{path[-1]}: needs a value, not a metric", path)
-    else:
-        _value(context, path, value, that)
+        metric_rules.autoscale(context, (*path, "autoscale"), consumer.autoscale, sources(consumer))
 
 
 def _uses(context: Context, path: Path, consumer: model.Consumer) -> None:
@@ -725,122 +532,6 @@ def _redrive(context: Context, path: Path, redrive: model.RedriveEvent) -> None:
         context.say("Q032", f"{redrive.to!r} cannot be redriven to itself", (*path, "to"))
 
 
-# --- metrics ---------------------------------------------------------------------------------------------------------
-
-
-def _metric(context: Context, path: Path, text: str) -> reference.Reference | None:
-    """A reference that says something in this scenario, or None and a problem."""
-    try:
-        parsed = reference.parse(text)
-        reference.check(parsed, context.names)
-    except reference.ReferenceError_ as error:
-        context.say(error.code, error.message, path, error.suggestion, offset=min(error.offset, len(text)))
-        return None
-    if reference.needs_later(parsed, context.names):
-        context.say("Q040", f"{parsed.object}.{parsed.metric} is not supported yet", path)
-    return parsed
-
-
-def _alert(context: Context, path: Path, alert: model.Alert) -> None:
-    if (when := _metric(context, (*path, "when"), alert.when)) is None:
-        return
-    if not reference.can_be_watched(when, context.names):
-        context.say("Q040", f"an alert on '{alert.when}' is not supported yet", (*path, "when"))
-    for key in ("above", "below"):
-        if (value := getattr(alert, key)) is not None:
-            if is_reference(value):
-                context.say("Q012", f"{key}: needs a value: an alert is not compared with a metric", (*path, key))
-            else:
-                _value(context, (*path, key), value, when)
-
-
-def _expect(context: Context, path: Path, expect: model.Expect) -> None:
-    that = _metric(context, (*path, "that"), expect.that) if expect.that is not None else None
-    for name in PREDICATES if that else ():
-        value, key = getattr(expect, name), name.rstrip("_")
-        if value is None or that is None:
-            continue
-        if name == "between":
-            _between(context, (*path, key), value, that)
-        elif name == "grows_at":
-            _grows(context, (*path, key), that)
-        else:
-            _value(context, (*path, key), value, that)
-    if that and expect.is_ is not None:
-        _is(context, path, that)
-
-
-def _value(context: Context, path: Path, value: Any, that: reference.Reference) -> None:
-    """A number of the metric's dimension, or another metric of the same."""
-    dimension = reference.dimension(that)
-    if is_reference(value):
-        other = _metric(context, path, value)
-        if other and reference.dimension(other) != dimension:
-            kinds = f"{that.object}.{that.metric} is a {dimension}, {other.object}.{other.metric} is a "
-            context.say("Q012", f"{kinds}{reference.dimension(other)}: they cannot be compared", path)
-        return
-    try:
-        quantity(value, dimension)
-    except UnitError as error:
-        context.say(error.code, error.message, path, error.suggestion)
-
-
-def _between(context: Context, path: Path, values: list[Any], that: reference.Reference) -> None:
-    if len(values) != 2:
-        context.say("Q014", "between needs two values: [least, most]", path)
-    before = len(context.said.problems)
-    for number, value in enumerate(values):
-        _value(context, (*path, number), value, that)
-    plain = len(values) == 2 and not any(map(is_reference, values)) and before == len(context.said.problems)
-    if plain and quantity(values[0], reference.dimension(that)) > quantity(values[1], reference.dimension(that)):
-        context.say("Q014", "between: the least comes first", path)
-
-
-def _grows(context: Context, path: Path, that: reference.Reference) -> None:
-    if reference.type_of(that) != reference.SERIES or that.statistic or that.at is not None:
-        context.say("Q012", "grows_at is the slope of a series, without a statistic", path, of_key=True)
-
-
-_AVERAGES = ("mean", "p50", "p95", "p99")
-
-
-def _is(context: Context, path: Path, that: reference.Reference) -> None:
-    replications = context.scenario.run.replications
-    if that.statistic in _AVERAGES and (not isinstance(replications, int) or replications > 1):
-        context.say("Q030", f"two replications never agree on a {that.statistic} to the last digit", (*path, "is"),
-                    "write between: or within: with of:", of_key=True)  # fmt: skip
-
-
-def _plots(context: Context) -> None:
-    for number, figure in enumerate(context.scenario.plots or ()):
-        path: Path = ("plots", number)
-        if isinstance(figure, model.FigureMap):
-            _axes(context, path, figure)
-        elif figure != "alerts":
-            _curves(context, path, figure)
-
-
-def _axes(context: Context, path: Path, figure: model.FigureMap) -> None:
-    if figure.y is None and figure.timeline is None:
-        context.say("Q016", "a figure needs y:, or timeline:", path)
-    swept = list(context.scenario.sweep or {})
-    if figure.x not in (None, "time", *swept):
-        guess = did_you_mean(str(figure.x), ["time", *swept], "one of")
-        context.say("Q020", f"x is time, or a path in sweep:, not {str(figure.x)[:60]!r}", (*path, "x"), guess)
-    message = figure.timeline.message if figure.timeline else 0
-    if isinstance(message, str) and message != "first-redelivered":
-        context.say("Q012", "a message is a number, or first-redelivered", (*path, "timeline", "message"))
-    _curves(context, (*path, "y"), figure.y or [])
-
-
-def _curves(context: Context, path: Path, curves: str | list[str]) -> None:
-    if isinstance(curves, str):
-        _metric(context, path, curves)
-        return
-    for number, curve in enumerate(curves):
-        _metric(context, (*path, number), curve)
-
-
 _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.TimeMap: (_mix,),
     model.Uniform: (_uniform,),
@@ -856,10 +547,10 @@ _RULES: dict[type, tuple[Callable[[Context, Path, Any], None], ...]] = {
     model.Subscription: (_subscription,),
     model.Producer: (_producer, _producer_times, _trace, _clients, _request_reply),
     model.Bursts: (_bursts,),
-    model.SlowDown: (_slow_down,),
+    model.SlowDown: (metric_rules.slow_down,),
     model.Consumer: (_consumer,),
     model.RedriveEvent: (_redrive,),
     model.Slow: (_slow,),
-    model.Alert: (_alert,),
-    model.Expect: (_expect,),
+    model.Alert: (metric_rules.alert,),
+    model.Expect: (metric_rules.expect,),
 }
