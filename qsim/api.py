@@ -23,6 +23,7 @@ from qsim.scenario.reference import ReferenceError_
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from qsim.claims.expect import Expect
     from qsim.claims.verdicts import Verdict
@@ -272,6 +273,25 @@ class Run:
         from qsim.metrics.life import story
 
         return story(self.numbers, self.find(message))
+
+    # --- pictures -----------------------------------------------------------------------------------------------------
+
+    def plot(self, *references: str, figure: int | None = None, theme: str = "light") -> list[Axes]:
+        """Pictures of the run: references over time (``plot("orders.visible", "orders.oldest_age")``), "alerts", the
+        ``figure``-th of the file's ``plots:``, or what that begins with, else backlog, age and how busy consumers are.
+        The axes from top to bottom; a panel for each unit."""
+        from qsim.plot import figures, picture
+
+        if references:
+            chosen = figures.read("alerts" if references == ("alerts",) else references)
+        else:
+            of_file = [] if self.scenario is None else self.scenario.loaded.plots
+            chosen = figures.asked(of_file, self.numbers)[(figure or 1) - 1]
+        try:
+            figures.check(chosen, self.numbers)
+        except ReferenceError_ as error:
+            raise KeyError(str(error)) from None
+        return picture.on_screen(chosen, figures.Subject(self.numbers), theme)
 
     # --- judging ------------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,10 @@ from qsim.cli.terminal import err, out
 COMMANDS = (
     "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
     "explain", "advise",
-    "theory", "verify", "sweep", "find",
+    "theory", "verify", "sweep", "find", "plot", "report",
 )  # fmt: skip
 LATER = (
-    "compare", "plot", "report", "diff", "lab",
+    "compare", "diff", "lab",
     "grade", "upgrade",
 )  # fmt: skip
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}

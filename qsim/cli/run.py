@@ -144,7 +144,9 @@ def _run(wish: Wish, show: _Show) -> Exit:
 
 def _checked_before(loaded: Loaded, show: _Show) -> dict[str, Any] | None:
     """What would be wrong after a long run is said before it; the result to compare with is read."""
-    _references(loaded, show.metrics)
+    from qsim.cli.runs import references
+
+    references(loaded, show.metrics)
     if show.csv is not None and (show.csv.is_dir() or not show.csv.absolute().parent.is_dir()):
         raise Refused(f"--csv {show.csv}: not a file that can be written")
     if show.folder is not None:
@@ -175,20 +177,6 @@ def _questions(loaded: Loaded, show: _Show, kept: dict[str, Any] | None) -> Ques
         show.folder is not None or show.csv is not None,
         loaded.document,
     )
-
-
-def _references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
-    from qsim.scenario.reference import ReferenceError_, check_told, parse
-
-    if not metrics:
-        return
-    from qsim.metrics.numbers import names_of
-
-    for text in metrics:
-        try:
-            check_told(parse(text), names_of(loaded.plan))
-        except ReferenceError_ as error:
-            raise Refused(f"--metric {text!r}: {error}") from None
 
 
 def _announced(loaded: Loaded, show: _Show) -> bool:

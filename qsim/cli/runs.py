@@ -67,6 +67,21 @@ def time(text: str | None, option: str) -> Nanos | None:
         raise Refused(f"{option} {text}: {error}") from None
 
 
+def references(loaded: Loaded, metrics: tuple[str, ...]) -> None:
+    """What --metric asks for and the scenario has not is told before the run."""
+    from qsim.scenario.reference import ReferenceError_, check_told, parse
+
+    if not metrics:
+        return
+    from qsim.metrics.numbers import names_of
+
+    for text in metrics:
+        try:
+            check_told(parse(text), names_of(loaded.plan))
+        except ReferenceError_ as error:
+            raise Refused(f"--metric {text!r}: {error}") from None
+
+
 def simulate(loaded: Loaded, wish: Wish, watch: Watch, questions: Questions | None = None) -> Outcome:
     """Every replication that is wished for, asked these questions and what it expects."""
     from qsim.cli.together import Outcome

@@ -6,7 +6,7 @@ It knows which numbers are worth a glance and fits them into 80 columns; it work
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isinf
 from typing import Any
@@ -148,6 +148,46 @@ def body(outcome: Outcome, by_broker: Mapping[str, Mapping[str, Named]] | None =
     yield from _alerts(outcome)
     yield from _cuts(outcome)
     yield from _known(outcome)
+
+
+_PRODUCER = {"sent": "sent at end", "accepted": "accepted at end", "rejected": "rejected at end", "rate": "rate mean"}
+KINDS = {
+    "queue": ("queues", _QUEUE, _FATES),
+    "producer": ("producers", _PRODUCER, _SENDS),
+    "topic": ("topics", _TOPIC, ()),
+    "consumer": ("consumers", _CONSUMER, ()),
+    "dependency": ("dependencies", _DEPENDENCY, ()),
+}
+"""Of each kind of object the plan's list, the numbers worth a glance, and what else may have happened to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Of every object of a kind its numbers in words, with half of their intervals ("" where there is none), and what
+    else happened to it, if anything did."""
+
+    head: list[str]
+    rows: list[list[tuple[str, str]]]
+    notes: dict[str, str]
+
+
+def glance(outcome: Outcome, kind: str) -> Glance:
+    """The same numbers as on the terminal, and those of producers, for who makes another table of them."""
+    section, columns, others = KINDS[kind]
+    names = [each.name for each in getattr(outcome.plan, section)]
+    rows = [[(name, ""), *(_pair(outcome, f"{name}.{metric}") for metric in columns.values())] for name in names]
+    return Glance([kind, *columns], rows, {name: " ".join(_fates(outcome, name, "", others)) for name in names})
+
+
+def glanced_at(plan: Plan) -> list[str]:
+    """What a run is asked for all of them."""
+    producers = [f"{producer.name}.{metric}" for producer in plan.producers for metric in _PRODUCER.values()]
+    return list(dict.fromkeys([*references(plan), *producers]))
+
+
+def _pair(outcome: Outcome, reference: str) -> tuple[str, str]:
+    found = outcome.exact(reference)
+    return mean_said(found, reference), half_said(found, reference)
 
 
 def _objects(outcome: Outcome, kind: str, names: list[str], columns: Mapping[str, str]) -> Iterator[str]:
@@ -327,7 +367,7 @@ def _known(outcome: Outcome) -> Iterator[str]:
 
 # --- judged -----------------------------------------------------------------------------------------------------------
 
-_REASON = 19
+REASON = 19
 """Where the text of a reason begins."""
 _COLOURS = {"✓": "green", "✗": "red", "✗ expected": "yellow", "?": "yellow"}
 
@@ -346,7 +386,7 @@ def judged(outcome: Outcome, found: Iterable[Verdict]) -> Iterator[str]:
     said: set[str] = set()
     for verdict in found:
         yield from _verdict(verdict)
-        for reason in _reasons(verdict.lines()[1:]):
+        for reason in reasons(verdict.lines()[1:]):
             if "\n".join(reason) not in said:
                 said.add("\n".join(reason))
                 yield from _within(line.replace(f"qsim trace {outcome.plan.name}", outcome.trace) for line in reason)
@@ -354,12 +394,12 @@ def judged(outcome: Outcome, found: Iterable[Verdict]) -> Iterator[str]:
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
     mark = f" {verdict.mark} "
-    first, *more = hanging(mark, _sentence(verdict), len(mark))
+    first, *more = hanging(mark, sentence(verdict), len(mark))
     yield first.replace(verdict.mark, colour(verdict.mark, _COLOURS[verdict.mark]), 1)
     yield from more
 
 
-def _sentence(verdict: Verdict) -> str:
+def sentence(verdict: Verdict) -> str:
     """ "shop.sent total is 600,000", "orders.wait p95 below 2s: 1.3s"; what is not as expected says so itself."""
     if verdict.verdict != PASS or verdict.is_met is False:
         return verdict.lines()[0].removeprefix(verdict.mark).strip()
@@ -370,7 +410,7 @@ def _sentence(verdict: Verdict) -> str:
     return f"{verdict.that} {verdict.expected}: {verdict.got}"
 
 
-def _reasons(lines: list[str]) -> list[list[str]]:
+def reasons(lines: list[str]) -> list[list[str]]:
     """The lines of an explanation, by its heads: What happened, Because, See, and the author's own words."""
     groups: list[list[str]] = []
     for line in lines:
@@ -380,7 +420,7 @@ def _reasons(lines: list[str]) -> list[list[str]]:
     return groups
 
 
-_HEADS = ("", "What happened", "Because", "Try", "See")
+HEADS = ("", "What happened", "Because", "Try", "See")
 
 
 def _within(lines: Iterable[str]) -> Iterator[str]:
@@ -390,7 +430,7 @@ def _within(lines: Iterable[str]) -> Iterator[str]:
             yield line
         else:
             text = line.lstrip()
-            indent = _REASON if line[4:_REASON].strip() in _HEADS else 4
+            indent = REASON if line[4:REASON].strip() in HEADS else 4
             yield from hanging(line[: len(line) - len(text)], text, indent)
 
 

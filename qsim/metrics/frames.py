@@ -14,7 +14,8 @@ import numpy as np
 from qsim.kernel.journal import Cause, Kind, Place
 from qsim.metrics import places, queues, workers
 from qsim.metrics.ledger import NUMBER_BITS, PROCESS_BITS, Ledger, firsts
-from qsim.metrics.life import Row, rows_of, rows_of_each
+from qsim.metrics.life import Lease, Row, rows_of, rows_of_each
+from qsim.metrics.life import leases as leases_of
 from qsim.metrics.naming import message_name, process_name
 from qsim.metrics.numbers import Numbers
 from qsim.metrics.steps import distinct
@@ -86,6 +87,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "to": "where the message went, if the row moves it",
         "cause": "why",
         "lease_s": "how long the lease runs from here, if one begins or is extended",
+    },
+    "leases": {
+        "process": "who received the message, such as worker-3; a row a delivery",
+        "start_s": "when it was received",
+        "work_start_s": "when the work on it began",
+        "lease_end_s": "when the lease ended: by an ack, by itself, or with the run",
+        "work_end_s": "when the work ended, by an effect, an error or a crash, or with the run",
+        "has_effect": "whether the work had its effect",
     },
 }
 """Every column of every table, with its unit; QUEUE and CONSUMER stand for the name of one."""
@@ -353,6 +362,32 @@ def _place_after(kind: Kind, row: Row) -> str | None:
         return None
     to = places.MOVES[kind][1]
     return Place(row.cause if isinstance(to, places.Told) else to).name.lower()
+
+
+def leases(numbers: Numbers, message: int, queue: str | None = None) -> pd.DataFrame:
+    """The message's deliveries, from one queue or all: whose, how long its lease and its work."""
+    import pandas as pd
+
+    rows = rows_of(numbers.ledger, message)
+    at = None if queue is None else [q.name for q in numbers.plan.queues].index(queue)
+    found = [lease for lease in leases_of(rows, numbers.recording.ended) if at in (None, lease.queue)]
+    table = pd.DataFrame([_lease(numbers, rows, lease) for lease in found], columns=list(COLUMNS["leases"]))
+    table.attrs["message"] = message_name(numbers.plan, message)
+    return table
+
+
+def _lease(numbers: Numbers, rows: list[Row], lease: Lease) -> dict[str, Any]:
+    """Work begins with the delivery, or where the client has a buffer, later (STARTED)."""
+    own = [row for row in rows if row.client == lease.client and lease.start <= row.time <= lease.work_end]
+    began = [row.time for row in own if row.kind == Kind.STARTED]
+    return {
+        "process": process_name(numbers.plan, lease.client),
+        "start_s": lease.start / SECOND,
+        "work_start_s": (began[0] if began else lease.start) / SECOND,
+        "lease_end_s": lease.lease_end / SECOND,
+        "work_end_s": lease.work_end / SECOND,
+        "has_effect": any(row.kind == Kind.EFFECT and row.time == lease.work_end for row in own),
+    }
 
 
 # --- what lies in a queue ---------------------------------------------------------------------------------------------

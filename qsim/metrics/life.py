@@ -41,9 +41,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One delivery: who had it, from when, until when the lease held, until when the work went on."""
+    """One delivery: who had it, from which queue, from when, until when the lease held, until when the work went on."""
 
     client: int
+    queue: int
     start: Nanos
     lease_end: Nanos
     work_end: Nanos
@@ -359,7 +360,7 @@ def _lease(rows: list[Row], i: int, ended: Nanos) -> Lease:
     row, later = rows[i], rows[i + 1 :]
     lease_end = next((r.time for r in later if r.kind in _LEASE_ENDS and r.queue == row.queue), ended)
     work_end = next((r.time for r in later if r.kind in _WORK_ENDS and r.client == row.client), ended)
-    return Lease(row.client, row.time, lease_end, max(work_end, row.time))
+    return Lease(row.client, row.queue, row.time, lease_end, max(work_end, row.time))
 
 
 def bars(numbers: Numbers, rows: list[Row]) -> list[str]:

@@ -1,0 +1,270 @@
+"""Which figures a scenario asks for, and a run drawn as they say.
+
+It knows the forms of ``plots:`` and fills a matplotlib Figure with the pictures of this room.  Where the file asks for
+nothing: backlogs, their ages, and how busy the consumers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from qsim.metrics.curves import curves
+from qsim.metrics.frames import frame, leases
+from qsim.metrics.life import find
+from qsim.metrics.numbers import Numbers
+from qsim.plot.alerts import alert_raster
+from qsim.plot.axes import legend_rows
+from qsim.plot.leases import KINDS, lease_bars
+from qsim.plot.over_time import Marks, mark_names, panels, units
+from qsim.plot.swept import heat_map, swept_lines
+from qsim.scenario.plan import Plan
+from qsim.scenario.reference import parse
+from qsim.study.points import points
+from qsim.units import SECOND, Nanos
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_OBJECTS = 6
+PANEL, LINE, HEAD = 1.75, 0.2, 0.5
+"""Inches of a panel, of a line of its legend, and of what stands below all."""
+
+
+class NothingToDraw(LookupError):
+    """The run, or what came with it, has not what the figure shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """``by`` is a second path: a line for each of its values, or with ``is_map`` the other side of a map."""
+
+    path: str
+    references: tuple[str, ...]
+    by: str | None = None
+    is_map: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseBars:
+    message: str | int
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaster:
+    pass
+
+
+Figure = OverTime | Swept | LeaseBars | AlertRaster
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is drawn: a run, and where there is one, the table of a sweep."""
+
+    numbers: Numbers
+    sweep: pd.DataFrame | None = None
+
+
+# --- which figures ----------------------------------------------------------------------------------------------------
+
+
+def read(figure: Any) -> Figure:
+    """One entry of ``plots:``."""
+    if figure == "alerts":
+        return AlertRaster()
+    if isinstance(figure, str | list | tuple):
+        return OverTime(_several(figure))
+    if "timeline" in figure:
+        bars = figure["timeline"]
+        return LeaseBars(bars.get("message", "first-redelivered"), bars.get("queue"))
+    if figure.get("x", "time") == "time":
+        return OverTime(_several(figure["y"]))
+    return Swept(figure["x"], _several(figure["y"]))
+
+
+def asked(plots: Sequence[Any], numbers: Numbers) -> list[Figure]:
+    """Those of the file, or the one that says most where it has none."""
+    return [read(each) for each in plots] or [default(numbers)]
+
+
+def _several(references: Any) -> tuple[str, ...]:
+    return (references,) if isinstance(references, str) else tuple(references)
+
+
+def default(numbers: Numbers) -> OverTime:
+    """Backlog and oldest age of the queues that had any, and how many of the consumers are busy."""
+    queues = [q.name for q in numbers.plan.queues]
+    waited = [name for name in queues if numbers.exact(f"{name}.visible max")][:MOST_OBJECTS]
+    consumers = [f"{c.name}.utilization" for c in numbers.plan.consumers][:MOST_OBJECTS]
+    backlog = [f"{name}.visible" for name in waited] + [f"{name}.oldest_age" for name in waited]
+    return OverTime((*(backlog or [f"{name}.depth" for name in queues[:MOST_OBJECTS]]), *consumers))
+
+
+def caption(figure: Figure, subject: Subject) -> str:
+    """What stands above the picture in a report."""
+    return _CAPTIONS[type(figure)](figure, subject)
+
+
+_CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
+    OverTime: lambda figure, subject: ", ".join(figure.references),
+    Swept: lambda figure, subject: f"{', '.join(figure.references)} over {_paths(figure)}",
+    LeaseBars: lambda figure, subject: f"The deliveries of {_message_name(figure, subject.numbers)}",
+    AlertRaster: lambda figure, subject: "When alerts fired",
+}
+
+
+def _paths(figure: Swept) -> str:
+    return figure.path if figure.by is None else f"{figure.path} and {figure.by}"
+
+
+def _message_name(figure: LeaseBars, numbers: Numbers) -> str:
+    from qsim.metrics.naming import message_name
+
+    which = f", the {str(figure.message).replace('-', ' ')}" if str(figure.message).startswith("first-") else ""
+    return message_name(numbers.plan, find(numbers, figure.message)) + which
+
+
+# --- drawn ------------------------------------------------------------------------------------------------------------
+
+
+def height(figure: Figure, subject: Subject, width: float) -> float:
+    """Inches that it needs where it is so wide; raises NothingToDraw where there is nothing."""
+    return HEAD + _HEIGHTS[type(figure)](figure, subject, width)
+
+
+def _height_over_time(figure: OverTime, subject: Subject, width: float) -> float:
+    groups = list(units(figure.references).values())
+    shown = [*_mark_names(marks(subject.numbers)), "least to most"]
+    rows = sum(legend_rows([*group, *(shown if group is groups[0] else [])], width) for group in groups)
+    return PANEL * len(groups) + LINE * (rows - len(groups))
+
+
+def _mark_names(shown: Marks) -> list[str]:
+    return [*dict.fromkeys(mark_names(shown)), *(["warm-up ends"] if shown.warmup_s else [])]
+
+
+def _height_of_alerts(figure: AlertRaster, subject: Subject, width: float) -> float:
+    rows = legend_rows(["page", "warn", *_mark_names(marks(subject.numbers))], width)
+    return 0.36 * max(1, len(subject.numbers.plan.alerts)) + 0.4 + LINE * rows
+
+
+_HEIGHTS: dict[type, Callable[[Any, Subject, float], float]] = {
+    OverTime: _height_over_time,
+    Swept: lambda figure, subject, width: 2.6 * len(figure.references),
+    LeaseBars: lambda figure, subject, width: (
+        0.32 * len(_leases(figure, subject)) + 0.3 + LINE * legend_rows([*KINDS, "effect"], width)
+    ),
+    AlertRaster: _height_of_alerts,
+}
+
+
+def draw(figure: Figure, subject: Subject, canvas: Canvas) -> list[Axes]:
+    """The figure on an empty canvas, its axes from top to bottom."""
+    return _DRAWS[type(figure)](figure, subject, canvas)
+
+
+def _over_time(figure: OverTime, subject: Subject, canvas: Canvas) -> list[Axes]:
+    drawn = curves(subject.numbers, figure.references)
+    axes = _below_each_other(canvas, len(units(figure.references)), sharex=True)
+    panels(drawn, axes, marks(subject.numbers))
+    return axes
+
+
+def _swept(figure: Swept, subject: Subject, canvas: Canvas) -> list[Axes]:
+    axes = _below_each_other(canvas, len(figure.references))
+    paths = [figure.path, *([figure.by] if figure.by else [])]
+    for each, reference in zip(axes, figure.references, strict=True):
+        found = points(_table(figure, subject, [*paths, reference]), paths, reference)
+        if figure.is_map:
+            heat_map(found, figure.path, str(figure.by), reference, each)
+        else:
+            swept_lines(found, figure.path, reference, each, figure.by)
+    return axes
+
+
+def _table(figure: Swept, subject: Subject, columns: Sequence[str]) -> pd.DataFrame:
+    if subject.sweep is None:
+        raise NothingToDraw(f"a figure over {figure.path} needs the table of a sweep: qsim sweep FILE --csv SWEEP.csv, then --sweep SWEEP.csv")
+    missing = [column for column in columns if column not in subject.sweep]
+    if missing:
+        raise NothingToDraw(f"the table of the sweep has no column {missing[0]!r}")
+    return subject.sweep
+
+
+def _lease_bars(figure: LeaseBars, subject: Subject, canvas: Canvas) -> list[Axes]:
+    axes = canvas.subplots()
+    return [lease_bars(_leases(figure, subject), axes)]
+
+
+def _leases(figure: LeaseBars, subject: Subject) -> pd.DataFrame:
+    try:
+        found = leases(subject.numbers, find(subject.numbers, figure.message), figure.queue)
+    except LookupError as error:
+        raise NothingToDraw(str(error.args[0])) from None
+    if not len(found):
+        raise NothingToDraw(f"message {figure.message} was never received" + (f" from {figure.queue}" if figure.queue else ""))
+    return found
+
+
+def _alerts(figure: AlertRaster, subject: Subject, canvas: Canvas) -> list[Axes]:
+    numbers = subject.numbers
+    severities = {alert.name: alert.severity for alert in numbers.plan.alerts}
+    if not severities:
+        raise NothingToDraw("the scenario has no alerts")
+    ended = numbers.recording.ended / SECOND
+    return [alert_raster(frame(numbers, "alerts"), severities, ended, canvas.subplots(), marks(numbers))]
+
+
+_DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {
+    OverTime: _over_time,
+    Swept: _swept,
+    LeaseBars: _lease_bars,
+    AlertRaster: _alerts,
+}
+
+
+def _below_each_other(canvas: Canvas, count: int, **how: Any) -> list[Axes]:
+    return list(canvas.subplots(count, 1, squeeze=False, **how)[:, 0])
+
+
+def marks(numbers: Numbers) -> Marks:
+    """The warm-up, and what the timeline does for a while."""
+    plan, ended = numbers.plan, numbers.recording.ended
+    return Marks(numbers.warmup / SECOND, [event for event in _events(plan, ended) if event[1] * SECOND < ended])
+
+
+def _events(plan: Plan, ended: Nanos) -> list[tuple[str, float, float]]:
+    return [
+        (control.name, control.at / SECOND, min(control.at + (control.length or 0), ended) / SECOND)
+        for control in plan.timeline
+    ]
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+def of_sweep(paths: Sequence[str], metrics: Sequence[str]) -> list[Figure]:
+    """Of one path lines; of two lines, and a map of each metric; of more, lines over each path, the others averaged."""
+    if len(paths) == 2:
+        lines = [Swept(paths[0], (metric,), paths[1]) for metric in metrics]
+        maps = [Swept(paths[0], (metric,), paths[1], is_map=True) for metric in metrics]
+        return [figure for pair in zip(lines, maps, strict=True) for figure in pair]
+    return [Swept(path, (metric,)) for metric in metrics for path in paths]
+
+
+def check(figure: Figure, numbers: Numbers) -> None:
+    """Raises ReferenceError_ where it names what the run has not."""
+    if isinstance(figure, OverTime | Swept):
+        for reference in figure.references:
+            numbers.checked(parse(reference))

@@ -1,0 +1,72 @@
+"""The leases of one message as bars, a row a delivery: who had it, how long it was theirs, how long they worked.
+
+It knows the table that ``metrics.frames.leases`` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from qsim.plot import axes as scales
+from qsim.plot.style import BLUE, ORANGE, SKY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS: dict[str, dict[str, Any]] = {
+    "leased, at work": {"facecolor": BLUE},
+    "at work without a lease": {"facecolor": ORANGE, "hatch": "////"},
+    "leased, nobody at work": {"facecolor": "none", "edgecolor": SKY},
+}
+_HEIGHT = 0.55
+
+
+def lease_bars(leases: pd.DataFrame, axes: Axes) -> Axes:
+    """``process, start_s, work_start_s, lease_end_s, work_end_s`` of each delivery; effects as points, the end as a
+    line."""
+    for row, lease in enumerate(leases.to_dict("records")):
+        _delivery(axes, row, lease)
+    axes.set_yticks(range(len(leases)), list(leases.process))
+    axes.set_ylim(len(leases) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    start = float(leases.start_s.min())
+    end = float(leases[["lease_end_s", "work_end_s"]].max().max())
+    scales.time_of_run(axes, start, end + 0.02 * (end - start))
+    scales.legend_above(axes, _handles(bool(leases.has_effect.any())))
+    return axes
+
+
+def _delivery(axes: Axes, row: int, lease: Mapping[Any, Any]) -> None:
+    start, works = lease["start_s"], lease["work_start_s"]
+    lease_end, work_end = lease["lease_end_s"], lease["work_end_s"]
+    _bar(axes, row, works, min(work_end, lease_end), "leased, at work")
+    _bar(axes, row, max(lease_end, works), work_end, "at work without a lease")
+    _bar(axes, row, start, min(works, lease_end), "leased, nobody at work")
+    _bar(axes, row, max(work_end, start), lease_end, "leased, nobody at work")
+    if lease["has_effect"]:
+        axes.plot([work_end], [row], **_effect())
+
+
+def _bar(axes: Axes, row: int, start: float, end: float, kind: str) -> None:
+    if end > start:
+        axes.broken_barh([(start, end - start)], (row - _HEIGHT / 2, _HEIGHT), zorder=3, **_look(kind))
+
+
+def _look(kind: str) -> dict[str, Any]:
+    return {"edgecolor": rcParams["figure.facecolor"], "linewidth": 0.8} | KINDS[kind]
+
+
+def _effect() -> dict[str, Any]:
+    ink, paper = rcParams["text.color"], rcParams["figure.facecolor"]
+    return {"marker": "o", "linestyle": "", "color": ink, "markeredgecolor": paper, "markersize": 7, "clip_on": False, "zorder": 4}
+
+
+def _handles(has_effects: bool) -> list[Any]:
+    kinds: list[Any] = [Patch(label=kind, **_look(kind)) for kind in KINDS]
+    return kinds + [Line2D([], [], label="effect", **_effect())] * has_effects

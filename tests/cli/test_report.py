@@ -1,0 +1,153 @@
+"""``qsim report``: one file that needs no network, says everything, and is well formed."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from qsim.cli.app import run as ask
+from qsim.scenario.files import bundled
+from qsim.scenario.load import read
+from tests.plot.runs import LEASES, STATION
+
+TITLE = 'title: "Too <short> & \'risky\'"\ndescription: "Leases <b>end</b>.\\n\\nTwice."\n'
+TITLED = LEASES.replace("run:", TITLE + "run:", 1)
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Its elements, checked for balance, and its text by section."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "svg"} & set(self.open):
+            self.text += data
+
+
+@pytest.fixture
+def page(here):
+    """The page of a scenario's text."""
+
+    def of(text: str, *options: str) -> Page:
+        (here / "it.yaml").write_text(text)
+        assert ask(["report", "it.yaml", "--html", "it.html", *options]) == 0
+        page = Page((here / "it.html").read_text())
+        page.source = (here / "it.html").read_text()
+        return page
+
+    return of
+
+
+@pytest.fixture(autouse=True)
+def there(here, monkeypatch):
+    monkeypatch.chdir(here)
+
+
+def test_it_has_all_its_parts(page):
+    found = page(TITLED)
+    assert [i for i in found.ids if i[0] != "f" or i == "figures"] == [
+        "expectations",
+        "advice",
+        "figures",
+        "numbers",
+        "provenance",
+    ]
+    text = " ".join(found.text.split())
+    for said in (
+        "Too <short> & 'risky'", "Leases <b>end</b>.", "Twice.", "1m, left out of averages and counts",
+        "worker.effects_per_message max: expected 1, got", "Because", "the lease <ended> first", "A101",
+        "The deliveries of api:", "When alerts fired", "qsim run it.yaml", "every default filled in",
+        "visibility_timeout: 30s", "jobs-dlq", "lease expired",
+    ):  # fmt: skip
+        assert said in text, said
+    assert found.tags.count("svg") == 2 * found.tags.count("figure") == 8
+
+
+def test_it_is_one_file_without_network_or_scripts(page):
+    found = page(TITLED)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", found.source)
+    assert "script" not in found.tags and "link" not in found.tags and "b" in found.tags
+    links = [value for name, value in found.attributes if name in ("src", "href")]
+    assert all(link.startswith("#") for link in links)
+    svg_ids = re.findall(r' id="([^"]+)"', found.source)
+    assert len(set(svg_ids)) == len(svg_ids)
+    assert {link[1:] for link in links} <= set(svg_ids)
+
+
+def test_its_numbers_are_those_of_the_terminal(page, qsim):
+    found = page(LEASES)
+    shown = qsim("run", "it.yaml").out
+    line = next(line for line in shown.splitlines() if line.startswith(" jobs "))
+    assert all(cell in found.text for cell in re.split(r" {2,}", line.strip()))
+    assert shown.splitlines()[-1].removeprefix("digest ") in found.text
+
+
+def test_theory_stands_beside_what_it_knows(page):
+    found = page(STATION, "--replications", "3")
+    assert "theory" in found.ids and "jobs with worker is M/M/2" in found.text
+    expected, _ = found.text.split("M/M/2")[1].split("jobs.wait mean")[1].split("±")[0].split("ms", 1)
+    assert float(expected) == 134.51  # C(2, 1.4) / (2 / 0.14 - 10), by hand
+    assert "theory" not in page(LEASES).ids
+
+
+def test_the_figures_of_a_sweep(page, here):
+    (here / "sweep.csv").write_text(
+        "consumers.worker.count,consumers.worker.service,replication,seed,jobs.wait p95,digest\n"
+        "2,80ms,1,1,3.5,x\n2,90ms,1,1,4.5,x\n3,80ms,1,1,0.5,x\n3,90ms,1,1,0.7,x\n"
+    )
+    found = page(STATION, "--sweep", "sweep.csv")
+    assert "sweep" in found.ids
+    assert found.text.count("jobs.wait p95 over consumers.worker.count and consumers.worker.service") == 2
+
+
+def test_what_is_set_is_in_the_command(page):
+    found = page(STATION, "--set", "consumers.worker.count=3", "--seed", "5")
+    assert "qsim run it.yaml --set consumers.worker.count=3 --seed 5" in found.text
+
+
+def test_its_name_is_that_of_the_scenario(qsim, here):
+    (here / "it.yaml").write_text(STATION)
+    assert qsim("report", "it.yaml", "--until", "1m").lines == ["written to station.html"]
+    assert "stopped at 1m of 30m" in (here / "station.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["fan-out", "autoscale-policies", "broker-restart", "shared-dependency", "redis-stream-claim"]
+)
+def test_bundled_scenarios_have_reports(name, here):
+    assert ask(["report", name, "--replications", "1", "--until", "2m", "--html", "it.html"]) == 0
+    found = Page((here / "it.html").read_text())
+    assert found.tags.count("svg") == 2 * found.tags.count("figure") > 0
+
+
+def test_every_figure_of_a_bundled_scenario_can_be_read():
+    from qsim.plot import figures
+
+    for name in bundled():
+        for plot in read(name).plots:
+            assert figures.read(plot)
