@@ -53,16 +53,14 @@ def command(
     from qsim.claims.asked import Asked, default_metrics
     from qsim.cli.kept import Means, kept
     from qsim.cli.runs import Wish, load
-    from qsim.study.sweep import sweep
+    from qsim.study.sweep import sweep, without_max
 
     _writable(csv)
     loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
     axes = _axes(loaded, over or [])
     points = looked_at(loaded, axes)
-    more = [each.removeprefix("max:").strip() for each in pareto or ()]
-    metrics = tuple(
-        dict.fromkeys([*(metric or () if metric or more else default_metrics(loaded, paths_of(axes))), *more])
-    )
+    wanted = [*(metric or ()), *(without_max(each) for each in pareto or ())]
+    metrics = tuple(dict.fromkeys(wanted)) or default_metrics(loaded, paths_of(axes))
     _references(points, metrics)
     asked, count = Asked(metrics), replications or loaded.plan.replications
     means = Means(jobs, dask, store, resume, quiet=json)
@@ -157,22 +155,11 @@ def _head(loaded: Loaded, found: Sweep) -> str:
 
 def _front(found: Sweep, pareto: tuple[str, str]) -> Iterator[str]:
     from qsim.cli.grid import some
+    from qsim.study.sweep import without_max
 
-    names = [each.removeprefix("max:").strip() for each in pareto]
+    names = [without_max(each) for each in pareto]
     yield f"no point is better than these in {names[0]} and {names[1]}"
-    yield from some(_only(found, found.front(*pareto), names))
-
-
-def _only(found: Sweep, chosen: list[int], names: list[str]) -> Sweep:
-    """These points alone, with these metrics."""
-    from dataclasses import replace
-
-    numbers = [found.metrics.index(name) for name in names]
-    answers = [
-        tuple(replace(a, told=a.told | {"metrics": [a.told["metrics"][n] for n in numbers]}) for a in found.answers[i])
-        for i in chosen
-    ]
-    return type(found)(found.paths, tuple(names), tuple(found.points[i] for i in chosen), tuple(answers))
+    yield from some(found.only(found.front(*pareto), names))
 
 
 def _violations(found: Sweep) -> list[str]:

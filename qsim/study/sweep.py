@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,8 +115,14 @@ class Sweep:
         rows = [[*map(label, self.points[i].settings), *(self.estimates[i][n].mean for n in numbers)] for i in chosen]
         return pd.DataFrame(rows, columns=[*self.paths, *(self.metrics[n] for n in numbers)])
 
+    def only(self, chosen: Sequence[int], metrics: Sequence[str]) -> Sweep:
+        """These points and metrics alone."""
+        numbers = [self._number(metric) for metric in metrics]
+        answers = tuple(tuple(_only(answer, numbers) for answer in self.answers[i]) for i in chosen)
+        return Sweep(self.paths, tuple(metrics), tuple(self.points[i] for i in chosen), answers)
+
     def _number(self, metric: str) -> int:
-        name = metric.removeprefix("max:").strip()
+        name = without_max(metric)
         if name not in self.metrics:
             raise KeyError(f"{name!r} was not asked for; there are: {', '.join(self.metrics)}")
         return self.metrics.index(name)
@@ -126,6 +132,15 @@ class Sweep:
         number, sign = self._number(metric), -1 if metric.startswith("max:") else 1
         means = [of_point[number].mean for of_point in self.estimates]
         return [None if mean is None else sign * mean for mean in means]
+
+
+def without_max(metric: str) -> str:
+    """ "max:worker.throughput mean" says that more is better."""
+    return metric.removeprefix("max:").strip()
+
+
+def _only(answer: Answer, numbers: Sequence[int]) -> Answer:
+    return replace(answer, told=answer.told | {"metrics": [answer.told["metrics"][n] for n in numbers]})
 
 
 def label(setting: Any) -> Any:
