@@ -364,15 +364,17 @@ def _place_after(kind: Kind, row: Row) -> str | None:
     return Place(row.cause if isinstance(to, places.Told) else to).name.lower()
 
 
-def leases(numbers: Numbers, message: int, queue: str | None = None) -> pd.DataFrame:
-    """The message's deliveries, from one queue or all: whose, how long its lease and its work."""
+def leases(numbers: Numbers, message: int, queue: str | None = None, most: int | None = None) -> pd.DataFrame:
+    """The message's deliveries, from one queue or all, or so many of them: whose, how long its lease and its work.
+    ``attrs["deliveries"]`` is how many there were."""
     import pandas as pd
 
     rows = rows_of(numbers.ledger, message)
     at = None if queue is None else [q.name for q in numbers.plan.queues].index(queue)
     found = [lease for lease in leases_of(rows, numbers.recording.ended) if at in (None, lease.queue)]
-    table = pd.DataFrame([_lease(numbers, rows, lease) for lease in found], columns=list(COLUMNS["leases"]))
+    table = pd.DataFrame([_lease(numbers, rows, lease) for lease in found[:most]], columns=list(COLUMNS["leases"]))
     table.attrs["message"] = message_name(numbers.plan, message)
+    table.attrs["deliveries"] = len(found)
     return table
 
 

@@ -30,7 +30,7 @@ from qsim.units import SECOND, Nanos
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_OBJECTS = 6
+MOST_OBJECTS, MOST_BARS = 6, 40
 PANEL, LINE, HEAD = 1.75, 0.2, 0.5
 """Inches of a panel, of a line of its legend, and of what stands below all."""
 
@@ -119,13 +119,18 @@ def caption(figure: Figure, subject: Subject) -> str:
 _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
     OverTime: lambda figure, subject: ", ".join(figure.references),
     Swept: lambda figure, subject: f"{', '.join(figure.references)} over {_paths(figure)}",
-    LeaseBars: lambda figure, subject: f"The deliveries of {_message_name(figure, subject.numbers)}",
+    LeaseBars: lambda figure, subject: f"{_deliveries(figure, subject)} of {_message_name(figure, subject.numbers)}",
     AlertRaster: lambda figure, subject: "When alerts fired",
 }
 
 
 def _paths(figure: Swept) -> str:
     return figure.path if figure.by is None else f"{figure.path} and {figure.by}"
+
+
+def _deliveries(figure: LeaseBars, subject: Subject) -> str:
+    there_were = _leases(figure, subject).attrs["deliveries"]
+    return "The deliveries" if there_were <= MOST_BARS else f"The first {MOST_BARS} of {there_were:,} deliveries"
 
 
 def _message_name(figure: LeaseBars, numbers: Numbers) -> str:
@@ -209,7 +214,7 @@ def _lease_bars(figure: LeaseBars, subject: Subject, canvas: Canvas) -> list[Axe
 
 def _leases(figure: LeaseBars, subject: Subject) -> pd.DataFrame:
     try:
-        found = leases(subject.numbers, find(subject.numbers, figure.message), figure.queue)
+        found = leases(subject.numbers, find(subject.numbers, figure.message), figure.queue, MOST_BARS)
     except LookupError as error:
         raise NothingToDraw(str(error.args[0])) from None
     if not len(found):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from html import escape
+from textwrap import shorten
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ from qsim.plot.style import COLOURS, THEMES, themed
 
 WIDE, NARROW = 9.0, 3.75
 """Inches: of a page, and of a telephone."""
+TITLE_LETTERS = 10
+"""Of a title, in an inch."""
 FORMATS = ("png", "svg")
 
 _NO_DATE = {"Date": None, "Creator": None}
@@ -57,7 +60,7 @@ def _drawn(figure: figures.Figure, subject: figures.Subject, width: float, title
     canvas = Canvas(figsize=(width, figures.height(figure, subject, width) + above))
     figures.draw(figure, subject, canvas)
     if title:
-        canvas.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+        canvas.suptitle(shorten(title, round(width * TITLE_LETTERS), placeholder=" ..."), x=0.01, ha="left", fontsize=10, fontweight="bold")
     return canvas
 
 

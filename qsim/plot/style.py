@@ -77,6 +77,7 @@ def _settings(look: Theme) -> Any:
         "ytick.labelsize": 8.5,
         "legend.frameon": False,
         "figure.constrained_layout.use": True,
+        "text.parse_math": False,  # a price is no formula
         "savefig.dpi": 144,
         "svg.fonttype": "none",  # letters stay letters: they are found, copied, read aloud
     }

@@ -37,6 +37,8 @@ def test_help_validate_and_show_need_no_numpy(here):
         ["show", "small.yaml"],
         ["examples"],
         ["explain", "Q013"],
+        ["plot", "--help"],
+        ["report", "--help"],
         ["theory", "mmc", "--rate", "720/s", "--service", "10ms", "--consumers", "8"],
         ["sweep", "--help"],
         ["find", "--help"],

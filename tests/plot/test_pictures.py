@@ -317,3 +317,33 @@ consumers: {worker: {from: jobs, service: 10ms}}
 """
     ).run()
     assert figures.default(run.numbers).references == ("jobs.depth", "worker.utilization")
+
+
+def test_of_a_message_that_comes_back_for_ever_the_first_deliveries_are_drawn():
+    run = qsim.load(
+        text="""
+qsim: 1
+name: loop
+run: {duration: 1m}
+queues: {jobs: {profile: rabbitmq-classic}}
+producers: {api: {to: jobs, rate: 1/m, arrivals: regular, message: {poison: 100%}}}
+consumers: {worker: {from: jobs, push: {prefetch: 1}, service: 100ms}}
+"""
+    ).run()
+    subject, bars = figures.Subject(run.numbers), figures.LeaseBars("first-redelivered")
+    assert run["jobs.received total"] == 600
+    assert figures.caption(bars, subject) == "The first 40 of 600 deliveries of api:0, the first redelivered"
+    assert figures.height(bars, subject, 9) < 20
+    with themed("light"):
+        [axes] = picture._drawn(bars, subject, 9, "").axes
+    assert len(axes.get_yticks()) == figures.MOST_BARS
+
+
+def test_a_title_is_no_formula_and_no_longer_than_the_picture():
+    title = "It costs $5 to send, and $6_x to receive, " * 8
+    svg = picture.picture(figures.AlertRaster(), figures.Subject(leases().numbers), format="svg", title=title).decode()
+    assert "It costs $5 to send, and $6_x to receive," in svg
+    with themed("light"):
+        canvas = picture._drawn(figures.AlertRaster(), figures.Subject(leases().numbers), 9, title)
+        canvas.draw_without_rendering()
+    assert canvas._suptitle.get_window_extent().x1 < 9 * canvas.dpi
