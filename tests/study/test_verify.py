@@ -4,6 +4,7 @@ The whole table is run by ``qsim verify --quick`` in CI; here is a part of it.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ def test_the_table_is_wide_enough():
     assert {case.model for case in quick} == models | {"feedback", "M/M/c//N", "tandem"}
     assert any("ρ 0.3" in case.setting for case in quick) and any("ρ 0.95" in case.setting for case in every)
     assert any("c 64" in case.setting for case in quick)
+
+
+def test_the_readme_counts_the_rows():
+    told = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(cases())} rows over utilizations of 0.3 to 0.95" in told and f"and {len(EXACT)} that must be exact" in told
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.model} {case.setting} {case.what}")

@@ -141,8 +141,10 @@ def _lossy() -> Iterator[Case]:
 def _bounded(
     model: str, load: float, servers: int, places: int, what: str, truth: float, that: str, service: str = ""
 ) -> Case:
-    """A bound makes it forget sooner than it would without; a full one empties within a place's services."""
-    settles = load + min(relaxation(servers / load, load) if load < servers else 1e9, load / servers * places**2)
+    """It forgets within a service what is at work, and what waits no later than without a bound, or than a walk to and
+    fro over the places for it takes."""
+    waiting = load / servers * (places - servers) ** 2
+    settles = load + (min(relaxation(servers / load), waiting) if load < servers else waiting)
     setting = f"c {servers}, a {load:g}, " + ("constant" if service else f"K {places}")
     consumer = f"count: {servers}, service: {service or _exponential(load)}"
     scenario = _scenario(consumer, f"capacity: {{messages: {places}, when_full: reject}}")
