@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "load": "qsim.api",
     "expect": "qsim.api",
+    "compare": "qsim.api",
     "sweep": "qsim.api",
     "brokers_table": "qsim.api",
     "Scenario": "qsim.api",
@@ -50,6 +51,7 @@ __all__ = [
     "ScenarioError",
     "__version__",
     "brokers_table",
+    "compare",
     "expect",
     "load",
     "sweep",

@@ -25,15 +25,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from qsim.claims.compared import Comparison
     from qsim.claims.expect import Expect
     from qsim.claims.verdicts import Verdict
     from qsim.metrics.numbers import Numbers
     from qsim.sim.recording import Recording
     from qsim.study.sweep import Sweep
 
-__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "expect", "load", "sweep", "write"]
+__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "compare", "expect", "load", "sweep", "write"]
 
 ENGINE = "simpy"
+RESULT_FORMAT = 1
+"""Of summary.json and run.json: another number where a key means something else."""
 
 
 def load(target: str | Path = "", *, text: str | None = None, variant: str | None = None) -> Scenario:
@@ -52,11 +55,12 @@ def brokers_table() -> pd.DataFrame:
     return pd.DataFrame.from_dict(words, orient="index")
 
 
-def expect(run: Any) -> Expect:
-    """Claims about a run: ``expect(run).that("orders.wait p95").below("2s")``."""
+def expect(run: Any, than: Any = None) -> Expect:
+    """Claims about a run: ``expect(run).that("orders.wait p95").below("2s")``; about two with the same luck:
+    ``expect(run, than=base).that("orders.wait p95").improves()``."""
     from qsim.claims.expect import expect as claims_about
 
-    return claims_about(run)
+    return claims_about(run, than)
 
 
 def sweep(
@@ -85,6 +89,31 @@ def sweep(
     _check_told([point.plan for point in grid], asked.metrics)
     how = study.how(asked, jobs, dask, store, resume)
     return study.sweep([a.path for a in axes], grid, asked.metrics, replications or scenario.plan.replications, asked, how)
+
+
+def compare(
+    scenarios: Mapping[str, Scenario] | Sequence[Scenario],
+    *,
+    replications: int | None = None,
+    metrics: Sequence[str] = (),
+    jobs: int = 1,
+    seed: int | None = None,
+) -> Comparison:
+    """Scenarios side by side with the same luck, each with the first: ``compare(s.variants(), replications=20).table()``;
+    ``frame()`` has intervals, and the differences in pairs with theirs.  Replications as the first says, or 10."""
+    from qsim.claims.compared import compare as side_by_side
+    from qsim.study.compare import Wanted
+
+    named = scenarios if isinstance(scenarios, Mapping) else {_column(each): each for each in scenarios}
+    if len(named) < 2 or len(named) < len(scenarios):
+        raise ValueError("compare needs two scenarios or more, of different names: {'as it is': s, 'more': t}")
+    plans = {name: scenario.plan for name, scenario in named.items()}
+    _check_told(list(plans.values()), metrics)
+    return side_by_side(plans, metrics, Wanted(replications, jobs), seed)
+
+
+def _column(scenario: Scenario) -> str:
+    return scenario.name if scenario.variant == "base" else f"{scenario.name} {scenario.variant}"
 
 
 def _check_told(plans: Sequence[Plan], metrics: Sequence[str]) -> None:
@@ -328,6 +357,7 @@ def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[s
     told = summary(run.numbers) | {reference: run[reference] for reference in metrics}
     recording = run.recording
     result = {
+        "format": RESULT_FORMAT,
         "scenario": run.plan.name,
         "variant": run.plan.variant,
         "seed": run.seed,
@@ -459,6 +489,7 @@ def provenance(run: Run, document: Mapping[str, Any] | None) -> dict[str, Any]:
 
     packages = ("numpy", "pandas", "simpy", "scipy")
     return {
+        "format": RESULT_FORMAT,
         "scenario": run.plan.name,
         "variant": run.plan.variant,
         "seed": run.seed,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from qsim.claims.improves import improvement
 from qsim.claims.verdicts import FAIL, PASS, Verdict, judge
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation
@@ -27,20 +28,32 @@ class Inconclusive(CheckFailed):
     """An expectation that cannot be told: no data, or too few replications."""
 
 
-def expect(run: Any) -> Expect:
-    """Claims about a run, or about the replications in a list of runs."""
+def expect(run: Any, than: Any = None) -> Expect:
+    """Claims about a run, or about the replications in a list of runs; ``than``: the run, or the replications in the same
+    order, that it ``improves`` on."""
+    runs, others = _numbers(run), None if than is None else _numbers(than)
+    if others is not None and _luck(runs) != _luck(others):
+        raise ValueError(f"improves compares runs of the same seeds and replications in pairs, not {_luck(runs)} and {_luck(others)}")
+    return Expect(runs, others)
+
+
+def _numbers(run: Any) -> list[Numbers]:
     runs: list[Any] = list(run) if isinstance(run, list | tuple) else [run]
-    return Expect([getattr(one, "numbers", one) for one in runs])
+    return [getattr(one, "numbers", one) for one in runs]
+
+
+def _luck(runs: list[Numbers]) -> list[tuple[int, int]]:
+    return [(run.recording.seed, run.recording.replication) for run in runs]
 
 
 class Expect:
     """Claims about a whole run; ``that`` begins one about a metric."""
 
-    def __init__(self, runs: list[Numbers]) -> None:
-        self._runs = runs
+    def __init__(self, runs: list[Numbers], than: list[Numbers] | None = None) -> None:
+        self._runs, self._than = runs, than
 
     def that(self, reference: str) -> That:
-        return That(self._runs, reference)
+        return That(self._runs, reference, self._than)
 
     def no_message_lost(self) -> Verdict:
         """``lost`` is 0 for every queue."""
@@ -76,8 +89,8 @@ class Expect:
 class That:
     """One metric; each predicate answers with its verdict or raises CheckFailed."""
 
-    def __init__(self, runs: list[Numbers], reference: str) -> None:
-        self._runs = runs
+    def __init__(self, runs: list[Numbers], reference: str, than: list[Numbers] | None = None) -> None:
+        self._runs, self._than = runs, than
         try:
             self._that = parse(reference)
             check(self._that, runs[0].names)
@@ -110,6 +123,13 @@ class That:
     def grows_at(self, slope: Any, within: Any = "1%") -> Verdict:
         return self._judge("grows_at", (float(_per_second(slope)), float(share(within))))
 
+    def improves(self) -> Verdict:
+        """Better than in the runs that ``than`` names: by the differences in pairs, which common luck makes narrow.  More
+        is better of what gets done, less of waiting, losing and paying."""
+        if self._than is None:
+            raise ValueError('improves on what? expect(run, than=base).that("jobs.latency p95").improves()')
+        return _settled(improvement(self._that, self._runs, self._than))
+
     def _read(self, value: Any) -> Any:
         """A quantity with its unit, a number, or another reference of the same dimension."""
         measured = dimension(self._that)
@@ -126,7 +146,10 @@ class That:
 
 
 def _settle(expectation: Expectation, runs: list[Numbers]) -> Verdict:
-    verdict = judge(expectation, runs[0].plan, runs)
+    return _settled(judge(expectation, runs[0].plan, runs))
+
+
+def _settled(verdict: Verdict) -> Verdict:
     if verdict.verdict == PASS:
         return verdict
     raise CheckFailed(verdict) if verdict.verdict == FAIL else Inconclusive(verdict)

@@ -20,10 +20,10 @@ from qsim.cli.terminal import err, out
 COMMANDS = (
     "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
     "explain", "advise",
-    "theory", "verify", "sweep", "find", "plot", "report",
+    "theory", "verify", "sweep", "find", "plot", "report", "compare", "diff",
 )  # fmt: skip
 LATER = (
-    "compare", "diff", "lab",
+    "lab",
     "grade", "upgrade",
 )  # fmt: skip
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}

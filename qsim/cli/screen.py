@@ -389,7 +389,9 @@ def judged(outcome: Outcome, found: Iterable[Verdict]) -> Iterator[str]:
         for reason in reasons(verdict.lines()[1:]):
             if "\n".join(reason) not in said:
                 said.add("\n".join(reason))
-                yield from _within(line.replace(f"qsim trace {outcome.plan.name}", outcome.trace) for line in reason)
+                yield from within_width(
+                    line.replace(f"qsim trace {outcome.plan.name}", outcome.trace) for line in reason
+                )
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
@@ -423,7 +425,7 @@ def reasons(lines: list[str]) -> list[list[str]]:
 HEADS = ("", "What happened", "Because", "Try", "See")
 
 
-def _within(lines: Iterable[str]) -> Iterator[str]:
+def within_width(lines: Iterable[str]) -> Iterator[str]:
     """Lines within the width; a command to copy stays whole."""
     for line in map(clean, lines):
         if len(line) <= WIDTH or "qsim trace" in line:

@@ -20,12 +20,14 @@ def test_help_lists_what_there_is(qsim):
     assert answer.code == 0
     for name in ("run", "validate", "show", "check", "trace", "examples", "new", "schema", "conform", "explain"):
         assert f"  {name} " in answer.out
-    assert "compare" not in answer.out
+    assert "upgrade" not in answer.out
     assert max(map(len, answer.lines)) <= 80
     assert "..." not in answer.out.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize("name", ["run", "validate", "show", "check", "trace", "examples", "new", "schema", "conform"])
+@pytest.mark.parametrize(
+    "name", ["run", "validate", "show", "check", "trace", "examples", "new", "schema", "conform", "compare", "diff"]
+)
 def test_every_command_has_a_help_of_eighty_columns(qsim, name):
     answer = qsim(name, "--help")
     assert answer.code == 0 and max(map(len, answer.lines)) <= 80
@@ -47,7 +49,7 @@ def test_the_exit_code_is_that_of_the_process(qsim_apart):
     ("arguments", "said"),
     [
         (("rnu", "x"), "qsim: no command is called 'rnu'; did you mean 'run'?"),
-        (("compare", "x"), "qsim: compare is not supported yet"),
+        (("upgrade", "x"), "qsim: upgrade is not supported yet"),
         (("run", "--sead", "3", "x"), "qsim run: there is no option --sead; did you mean --seed?"),
         (("run",), "qsim: which scenario? qsim run FILE, qsim run NAME (see `qsim examples`) or qsim run --tag TAG"),
         (("run", "small.yaml", "--seed", "x"), "qsim run: invalid value for '--seed'"),

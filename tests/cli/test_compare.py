@@ -1,0 +1,122 @@
+"""``qsim compare``: columns, marks, expectations and what a wrong command line is told."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+COLUMNS = """\
+qsim: 1
+name: columns
+run: {duration: 5m, replications: 3}
+queues: {jobs: {}}
+producers: {api: {to: jobs, rate: 10/s}}
+consumers: {worker: {from: jobs, count: 2, service: {exponential: {mean: 150ms}}}}
+expect:
+  - {that: jobs.latency p95, below: 600ms, otherwise: "one worker more", fails_in: [as-it-is]}
+variants:
+  as-it-is: {}
+  three: {consumers.worker.count: 3}
+  named-anew: {title: The same}
+"""
+
+
+@pytest.fixture
+def columns(here):
+    (here / "columns.yaml").write_text(COLUMNS)
+
+
+def test_variants_stand_side_by_side_and_what_differs_is_marked(qsim, columns):
+    answer = qsim("compare", "columns.yaml")
+    rows = [line.split() for line in answer.lines]
+    assert answer.code == 0
+    assert answer.lines[0] == "columns   3 replications of each, common random numbers"
+    # the variant that changes nothing stands for the file
+    assert rows[1] == ["as-it-is", "three", "named-anew"]
+    [latency] = [row for row in rows if row[:2] == ["jobs.latency", "p95"]]
+    assert latency[3].endswith("*") and latency[2] == latency[4]
+    assert ["expectations", "✗", "✓", "✗"] in rows
+    assert any(line.startswith("✗ as-it-is: jobs.latency p95: expected below 600ms") for line in answer.lines)
+    assert "    one worker more" in answer.lines
+    assert any(line.endswith("the same in all, and not shown") for line in answer.lines)
+    assert max(len(line) for line in answer.lines if "qsim trace" not in line) <= 80
+
+
+def test_named_variants_and_the_command_that_looks_into_one(qsim, columns):
+    answer = qsim("compare", "columns.yaml", "--variants", "three,base", "--seed", "4")
+    assert answer.lines[1].split() == ["three", "base"]
+    [see] = {line.split(maxsplit=1)[1] for line in answer.lines if line.strip().startswith("See ")}
+    assert see.startswith("qsim trace columns.yaml --seed 4 --message api:")
+    assert qsim(*see.split()[1:]).code == 0
+
+
+def test_files_are_columns_and_what_one_does_not_have_is_a_dash(qsim, columns):
+    answer = qsim("compare", "small.yaml", "returns.yaml", "--metric", "jobs-dlq.visible max", "--replications", "2")
+    rows = [line.split() for line in answer.lines]
+    assert answer.lines[0].startswith("small returns   2 replications of each")
+    [missing] = [row for row in rows if row[:2] == ["jobs-dlq.visible", "max"]]
+    assert missing[2] == "-" and not missing[3].endswith("*")
+
+
+def test_one_replication_cannot_tell(qsim, columns):
+    answer = qsim("compare", "columns.yaml", "--replications", "1")
+    assert "*" not in answer.out and "one replication of each cannot tell a difference from noise" in answer.out
+
+
+def test_many_columns_go_below_each_other(qsim, here):
+    more = "".join(f"  with-many-workers-{n}: {{consumers.worker.count: {n}}}\n" for n in range(3, 9))
+    (here / "many.yaml").write_text(COLUMNS + more)
+    answer = qsim("compare", "many.yaml", "--replications", "2")
+    heads = [line.split() for line in answer.lines if line.split()[:1] == ["as-it-is"]]
+    assert len(heads) > 1 and sum(len(head) - 1 for head in heads) == 8
+    assert max(len(line) for line in answer.lines if "qsim trace" not in line) <= 80
+
+
+def test_machines_get_differences_with_their_intervals(qsim, here, columns):
+    answer = qsim("compare", "columns.yaml", "--variants", "base,three", "--json", "--csv", "kept.csv")
+    told = json.loads(answer.out)
+    base, three = told["columns"]
+    apart = three["differences"]["jobs.latency p95"]
+    assert apart["mean"] == pytest.approx(three["metrics"]["jobs.latency p95"] - base["metrics"]["jobs.latency p95"])
+    low, high = apart["interval"]
+    assert low < apart["mean"] < high < 0 and apart["differs"] is True
+    assert base["differences"]["jobs.latency p95"]["differs"] is False
+    assert [each["verdict"] for each in three["expectations"]] == ["pass"]
+    rows = [row for row in csv.DictReader((here / "kept.csv").open()) if row["metric"] == "jobs.latency p95"]
+    assert [row["scenario"] for row in rows] == ["base", "three"]
+    assert float(rows[1]["difference"]) == pytest.approx(apart["mean"])
+
+
+def test_processes_change_nothing(qsim, columns, monkeypatch):
+    from qsim.study import tasks
+
+    monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
+    alone, together = (qsim("compare", "columns.yaml", "--json", "--jobs", jobs).out for jobs in "12")
+    assert alone == together
+
+
+def test_a_precision_decides_by_the_first_column(qsim, columns):
+    rule = "run.replications={metric: jobs.latency mean, within: 7%, min: 3, max: 30}"
+    told = json.loads(qsim("compare", "columns.yaml", "--set", rule, "--json").out)
+    alone = json.loads(qsim("run", "columns.yaml", "--set", rule, "--json").out)
+    assert told["replications"] == alone["replications"] > 3
+    assert {len(column["digests"]) for column in told["columns"]} == {told["replications"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["columns.yaml", "--variants", "thre,base"], "did you mean 'three'?"),
+        (["columns.yaml", "--variants", "three"], "one scenario alone"),
+        (["returns.yaml"], "one scenario alone"),
+        (["nowhere.yaml", "columns.yaml"], "there is no file 'nowhere.yaml'"),
+        (["columns.yaml", "--metric", "jobs.wiat p95"], "did you mean 'wait'?"),
+        (["columns.yaml", "--csv", "nowhere/x.csv"], "not a file that can be written"),
+        (["columns.yaml", "--set", "consumers.worker.cuont=3"], "did you mean 'count'?"),
+    ],
+)
+def test_what_is_wrong_is_told_before_a_run(qsim, columns, arguments, said):
+    answer = qsim("compare", *arguments)
+    assert answer.code == 2 and answer.out == "" and said in answer.err
