@@ -23,7 +23,7 @@ from qsim.sim.alarm import Inbox, Reminder
 from qsim.units import Nanos
 
 if TYPE_CHECKING:
-    from qsim.sim.consumers import Desk
+    from qsim.sim.desk import Desk
     from qsim.sim.world import World
 
 

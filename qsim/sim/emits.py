@@ -17,7 +17,7 @@ from qsim.scenario.origins import NUMBER, NUMBER_BITS
 from qsim.scenario.plan import ConsumerPlan, Emit
 
 if TYPE_CHECKING:
-    from qsim.sim.consumers import Desk
+    from qsim.sim.desk import Desk
     from qsim.sim.world import World
 
 

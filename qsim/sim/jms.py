@@ -22,7 +22,7 @@ from qsim.sim.slots import POLL
 from qsim.units import Nanos
 
 if TYPE_CHECKING:
-    from qsim.sim.consumers import Member
+    from qsim.sim.member import Member
 
 
 class Seat:

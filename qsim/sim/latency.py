@@ -1,6 +1,6 @@
 """Calls take time: messages on their way to a queue, and what a receive brings on its way to who asked.
 
-It knows when something arrives, and nothing of what it is: that is told by ``producers`` and ``consumers``.
+It knows when something arrives, and nothing of what it is: that is told by ``producers`` and ``member``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from qsim.units import Nanos
 if TYPE_CHECKING:
     from simpy.core import Environment
 
-    from qsim.sim.consumers import Member
+    from qsim.sim.member import Member
 
 Load = TypeVar("Load")
 

@@ -15,8 +15,9 @@ from qsim.kernel.journal import ROW, Cause, Journal, Kind
 from qsim.scenario.origins import NUMBER, NUMBER_BITS, origins
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import COUNTER, PER_MESSAGE, PERCENTILES, RATE, SERIES, Reference, dimension, type_of
-from qsim.sim.consumers import PROCESS_BITS, Crew
+from qsim.sim.consumers import Crew
 from qsim.sim.dependency import Dependency
+from qsim.sim.member import PROCESS_BITS
 from qsim.sim.world import World
 from qsim.units import SECOND, Nanos
 

@@ -1,8 +1,8 @@
 """The same consumer as a callback: one event a message, no process.
 
 It serves where nothing touches a consumer but its messages: one queue that no message moves into, one message at a
-time, no crash, heartbeat, store, eta, lost ack, limit or autoscaler, and no timeline entry or alert that concerns it.  It writes the rows that ``consumers.work``
-would write; a test holds the two together.
+time, no crash, heartbeat, store, eta, lost ack, limit or autoscaler, and no timeline entry or alert that concerns it.
+It writes the rows that ``desk.work`` would write; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from qsim.kernel.profile import Stale
 from qsim.scenario.origins import origins
 from qsim.scenario.plan import Ack, Action, Check, ConsumerPlan, Crash, Pause, Plan, Redrive, Restart, Set, Slow
 from qsim.sim.alarm import Alarm
-from qsim.sim.consumers import PROCESS_BITS, give_back
+from qsim.sim.desk import give_back
 from qsim.sim.luck import Attempt
+from qsim.sim.member import PROCESS_BITS
 from qsim.sim.port import Port
 from qsim.sim.slots import BEGIN, WORK
 from qsim.sim.slow_down import watched

@@ -19,7 +19,7 @@ from qsim.sim.world import World
 from qsim.units import Nanos
 
 if TYPE_CHECKING:
-    from qsim.sim.consumers import Member
+    from qsim.sim.member import Member
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------

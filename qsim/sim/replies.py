@@ -17,7 +17,7 @@ from qsim.kernel.message import Credit, Delivery
 from qsim.scenario.origins import NUMBER, NUMBER_BITS
 from qsim.scenario.plan import Plan, ProducerPlan, RequestReply
 from qsim.sim.alarm import Reminder
-from qsim.sim.consumers import PROCESS_BITS
+from qsim.sim.member import PROCESS_BITS
 from qsim.sim.port import Port
 from qsim.sim.world import World
 from qsim.units import Nanos

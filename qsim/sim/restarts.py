@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from qsim.kernel import restart
 from qsim.kernel.profile import OnCrash
 from qsim.scenario.plan import Plan, Restart
-from qsim.sim.consumers import Crew, Member
+from qsim.sim.consumers import Crew
+from qsim.sim.member import Member
 from qsim.sim.port import Port
 from qsim.sim.world import World
 

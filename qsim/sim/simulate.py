@@ -26,12 +26,13 @@ from qsim.scenario.plan import Plan, Purge
 from qsim.sim.alarm import Alarm
 from qsim.sim.alerts import watch
 from qsim.sim.autoscale import appoint_autoscalers
-from qsim.sim.consumers import PROCESS_BITS, Crew, hang_up
+from qsim.sim.consumers import Crew, hang_up
 from qsim.sim.dependency import Dependency
 from qsim.sim.draws import Draws
 from qsim.sim.latency import SlowPort
 from qsim.sim.live import follow
 from qsim.sim.luck import Luck
+from qsim.sim.member import PROCESS_BITS
 from qsim.sim.memory import bytes_left
 from qsim.sim.originals import Originals
 from qsim.sim.port import Port, ports_of
