@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from typing import Any
 
 from qsim.claims.conservation import conservation
@@ -92,15 +91,11 @@ _CLAIM = tuple(field.name for field in fields(Claim) if field.name != "messages"
 
 
 def _plain(value: Any) -> Any:
-    """A fraction and a tuple keep what they are."""
-    if isinstance(value, Fraction):
-        return {"over": [value.numerator, value.denominator]}
+    """JSON has lists for tuples, and no numbers of numpy's."""
     if isinstance(value, tuple | list):
         return [_plain(part) for part in value]
     return value.item() if hasattr(value, "item") else value
 
 
 def _back(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"over"}:
-        return Fraction(*value["over"])
     return tuple(_back(part) for part in value) if isinstance(value, list) else value

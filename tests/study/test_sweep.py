@@ -95,6 +95,7 @@ def made(*pairs):
 
 def test_the_front_of_numbers_that_were_chosen():
     assert made((1, 5), (2, 5), (2, 3), (3, 4), (9, 1), (None, 0)).front("a", "b") == [0, 2, 4]
+    assert made((1, 5), (2, 5)).front("a", "b") == [0]
     assert made((1, 5), (1, 4), (1, 4)).front("a", "b") == [1, 2]
     assert made((1, 5), (2, 6), (2, 5)).front("a", "max:b") == [0, 1]
     assert made((None, None)).front("a", "b") == []
@@ -108,6 +109,9 @@ expect:
   - no_message_lost: true
   - little_law: {queue: jobs, within: 9%}
   - stable: jobs
+  - at_most_once: jobs
+  - at_least_once: jobs
+  - in_order: {queue: jobs}
   - {that: jobs.visible, grows_at: 1/s, within: 50%}
   - {that: jobs.wait p95, between: [0s, jobs.wait max]}
   - {that: worker.utilization mean, within: 5%, of: 0.75}
