@@ -125,6 +125,13 @@ def test_the_figures_of_a_sweep(page, here):
     assert found.text.count("jobs.wait p95 over consumers.worker.count and consumers.worker.service") == 2
 
 
+def test_a_reason_is_given_once(page):
+    found = page(LEASES.replace("below: 1000", "above: 1000"))
+    assert (
+        found.text.count("expected") >= 2 and found.text.count("What happened") == 2
+    )  # one is the heading of the figures
+
+
 def test_what_is_set_is_in_the_command(page):
     found = page(STATION, "--set", "consumers.worker.count=3", "--seed", "5")
     assert "qsim run it.yaml --set consumers.worker.count=3 --seed 5" in found.text

@@ -32,11 +32,18 @@ def test_what_changes_often_is_told_by_cells_that_lose_no_peak():
         assert drawn.high.iloc[at] == run[f"jobs.visible max from {start} to {end}"]
 
 
-def test_an_age_is_a_saw_and_in_cells_its_average():
-    saw = curve(leases().numbers, "jobs-dlq.oldest_age")
+def test_an_age_is_a_saw():
+    """It grows with time while something waits, and falls in no time."""
+    run = leases()
+    saw = curve(run.numbers, "jobs.oldest_age from 10m to 13m")
+    assert list(saw.columns) == ["value"]
     time, value = np.diff(saw.index), np.diff(saw.value)
-    assert set(np.round(value[time > 0] - time[time > 0], 6)) <= {0.0} | set(-np.round(time[time > 0], 6))  # it grows, or is 0
-    assert saw.value.max() == pytest.approx(leases()["jobs-dlq.oldest_age max from 0"])
+    assert value[time > 0].min() >= 0 > value[time == 0].min()
+    assert value[time > 0].sum() == pytest.approx(run["jobs.visible share from 10m to 13m"] * 180)
+    assert saw.value.max() == pytest.approx(run["jobs.oldest_age max from 10m to 13m"])
+
+
+def test_an_age_in_cells_is_its_average():
     run = station()
     cells = curve(run.numbers, "jobs.oldest_age")
     assert cells.high.max() == pytest.approx(run["jobs.oldest_age max from 0"])
@@ -72,6 +79,12 @@ def test_values_a_message_are_told_by_their_statistic():
 def test_a_window_is_kept_to():
     drawn = curve(station().numbers, "jobs.visible from 5m to 10m")
     assert (drawn.index[0], drawn.index[-1]) == (300, 600)
+
+
+def test_a_short_rest_belongs_to_the_last_cell():
+    for reference in ("api.rate from 0 to 10m3s", "jobs.visible from 0 to 10m1s"):
+        cells = np.diff(curve(station().numbers, reference).index)
+        assert len(set(cells[:-1])) == 1 and cells[0] < cells[-1] <= 1.5 * cells[0]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import qsim
@@ -59,6 +60,7 @@ def test_levels_are_drawn_as_the_table_says(axes):
     for drawn, table in zip(axes.lines, tables.values(), strict=True):
         assert list(drawn.get_xdata()) == list(table.index)
         assert np.array_equal(drawn.get_ydata(), table.value, equal_nan=True)
+        assert drawn.get_drawstyle() == "steps-post"  # it holds until it changes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time of the run", "messages")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == names
     assert axes.get_ylim()[0] == 0
@@ -68,6 +70,7 @@ def test_levels_are_drawn_as_the_table_says(axes):
 def test_a_single_curve_is_named_above_it(axes):
     over_time(curves(leases().numbers, ["jobs-dlq.oldest_age"]), axes)
     assert axes.get_title("left") == "jobs-dlq.oldest_age" and axes.get_legend() is None
+    assert axes.lines[0].get_drawstyle() == "default"  # it grows
     assert axes.get_ylabel() == "age" and labels(axes.yaxis)[:2] == ["0", "5m"]
 
 
@@ -92,6 +95,7 @@ def test_the_warm_up_and_planned_events_stand_behind(axes):
     assert axes.lines[-1].get_xdata()[0] == 60
     [band] = axes.patches
     assert (band.get_x(), band.get_width()) == (600, 120)
+    assert to_hex(band.get_facecolor()) == THEMES["light"].grid
     assert [text.get_text() for text in axes.get_legend().get_texts()][-2:] == ["pause", "warm-up ends"]
 
 
