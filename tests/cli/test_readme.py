@@ -76,3 +76,17 @@ def test_what_it_says_of_advice_is_what_is_advised(qsim, here):
     told = " ".join(qsim("advise", "too-short.yaml").out.split())
     assert "77.38 slots busy instead of 17.38; there are 40" in told
     assert "such leases keep 77 slots busy instead of 17, of the 40 that there are" in " ".join(README.split())
+
+
+def test_with_its_prices_a_run_says_what_a_million_messages_cost(qsim, here):
+    prices = re.search(r"`(cost: \{[^`]*\})`", README)
+    assert prices is not None
+    (here / "too-short.yaml").write_text(f"{block('yaml')}\n{prices[1]}\n")
+    assert "per million messages" in qsim("run", "too-short.yaml").out
+
+
+def test_what_it_begins_with_works(qsim, here):
+    assert "`qsim new my-queue`" in README and "`qsim examples`" in README
+    assert qsim("new", "my-queue").code == 0
+    assert qsim("run", "my-queue.yaml").code == 0
+    assert "backlog-growth" in qsim("examples").out
