@@ -64,7 +64,8 @@ def side_by_side(plans: Sequence[Plan], ask: Ask, value: Value, wanted: Wanted) 
     if wanted.replications is not None or rule is None:
         count = wanted.replications or (plans[0].replications if plans[0].replications > 1 else FEW)
         return _all(plans, count, ask, wanted)
-    first = list(replicate(Task(plans[0]), rule, ask, value, wanted.jobs, wanted.executor, wanted.progress))
+    answers = replicate(Task(plans[0]), rule, ask, value, wanted.jobs, wanted.executor, wanted.progress)
+    first = [_heard(answer) for answer in answers]
     return [first, *_all(plans[1:], len(first), ask, wanted)]
 
 
@@ -72,6 +73,13 @@ def _all(plans: Sequence[Plan], count: int, ask: Ask, wanted: Wanted) -> list[li
     tasks = [Task(plan, replication) for plan in plans for replication in range(1, count + 1)]
     found: dict[int, Answer] = {}
     for which, answer in as_they_finish(tasks, ask, wanted.jobs, wanted.executor, wanted.progress):
-        found[which] = answer
+        found[which] = _heard(answer)
         wanted.seen(len(found), len(tasks))
     return [[found[i * count + r] for r in range(count)] for i in range(len(plans))]
+
+
+def _heard(answer: Answer) -> Answer:
+    """Ctrl-C in one run ends them all."""
+    if answer.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return answer

@@ -1,6 +1,7 @@
 """Differences in pairs: exact ones, and how much narrower common luck makes them."""
 
 import math
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -79,6 +80,22 @@ def test_what_cannot_be_compared():
         compare([s, s])
     with pytest.raises(KeyError, match="did you mean 'wait'"):
         compare({"a": s, "b": s}, metrics=["jobs.wiat mean"])
+
+
+def test_ctrl_c_in_one_run_ends_them_all(monkeypatch):
+    from qsim.study import tasks
+
+    ran, perform = [], tasks.perform
+
+    def interrupted(task, ask, progress=None):
+        ran.append(task)
+        return replace(perform(task, ask, progress), stopped="interrupted" if len(ran) == 2 else None)
+
+    monkeypatch.setattr(tasks, "perform", interrupted)
+    s = load(text=TWO)
+    with pytest.raises(KeyboardInterrupt):
+        compare({"a": s, "b": s}, replications=3)
+    assert len(ran) == 2
 
 
 def replications(s, n=4):

@@ -25,6 +25,12 @@ def test_numbers_verdicts_and_the_setting_that_made_them_are_named(qsim):
     assert max(map(len, answer.lines)) <= 80
 
 
+def test_a_number_alone_is_a_difference(qsim):
+    answer = qsim("diff", kept(qsim, "a"), kept(qsim, "b", "--set", "consumers.worker.count=3"))
+    assert answer.code == 1 and "verdicts" not in answer.out
+    assert ["worker.count", "at", "end", "2", "3"] in [line.split() for line in answer.lines]
+
+
 def test_machines_get_all_of_it(qsim):
     told = json.loads(qsim("diff", kept(qsim, "a"), kept(qsim, "b", "--seed", "2"), "--json").out)
     assert told["settings"] == {"seed": [1, 2]} and told["verdicts"] == told["versions"] == {}
