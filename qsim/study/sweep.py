@@ -83,7 +83,8 @@ class Sweep:
             for point, of_point in zip(self.points, self.answers, strict=True)
             for answer in of_point
         ]
-        return pd.DataFrame(rows, columns=[*self.paths, "replication", "seed", *self.metrics, "digest"])
+        table = pd.DataFrame(rows, columns=[*self.paths, "replication", "seed", *self.metrics, "digest"])
+        return table.loc[:, ~table.columns.duplicated()]  # who sweeps the seed has it once
 
     def table(self) -> pd.DataFrame:
         """A row a point and metric: its mean over the replications, and the 95 % interval of it where there are

@@ -71,6 +71,12 @@ def test_without_a_grid_it_is_the_file_s_and_what_the_file_expects():
     assert pd.isna(found.table().low).all()
 
 
+def test_who_sweeps_the_seed_has_it_once():
+    frame = qsim.sweep(S, {"seed": [7, 8]}, metrics=["api.sent total"]).frame()
+    assert list(frame.columns) == ["seed", "replication", "api.sent total", "digest"]
+    assert frame.digest[0] == S.run(seed=7).digest
+
+
 def test_what_is_wrong_is_told_before_the_first_run(monkeypatch):
     monkeypatch.setattr(tasks, "perform", lambda *given: pytest.fail("it ran"))
     with pytest.raises(KeyError, match="did you mean 'wait'"):
