@@ -316,10 +316,13 @@ def _made_by(outcome: Outcome, run: Run, wish: Wish) -> Iterator[tuple[str, str]
 
 
 def _command(outcome: Outcome, wish: Wish) -> str:
+    from qsim.units import write_duration
+
     options = [
         *(["--variant", wish.variant] if wish.variant else []),
         *(part for each in wish.sets for part in ("--set", each)),
         *(["--seed", str(wish.seed)] if wish.seed is not None else []),
         *(["--replications", str(outcome.wanted)] if wish.replications else []),
+        *(["--until", write_duration(wish.until)] if wish.until else []),
     ]
     return shlex.join(["qsim", "run", wish.target, *options])

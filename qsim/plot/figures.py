@@ -30,7 +30,7 @@ from qsim.units import SECOND, Nanos
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_OBJECTS, MOST_BARS = 6, 40
+MOST_OBJECTS, MOST_BARS = 6, 20
 PANEL, LINE, HEAD = 1.75, 0.2, 0.5
 """Inches of a panel, of a line of its legend, and of what stands below all."""
 

@@ -69,7 +69,7 @@ def over_time(curves: Mapping[str, pd.DataFrame], axes: Axes, marks: Marks = NO_
     axes.set_ylabel(_unit(first))
     scales.from_zero(axes)
     scales.time_of_run(axes, *_span(curves))
-    scales.value_axis(axes.yaxis, dimension(first), 4)
+    scales.value_axis(axes.yaxis, dimension(first), 5 if dimension(first) == TIME else 4)
     _named(axes, [*handles, *behind(axes, marks)])
     return axes
 

@@ -140,7 +140,8 @@ def test_what_is_set_is_in_the_command(page):
 def test_its_name_is_that_of_the_scenario(qsim, here):
     (here / "it.yaml").write_text(STATION)
     assert qsim("report", "it.yaml", "--until", "1m").lines == ["written to station.html"]
-    assert "stopped at 1m of 30m" in (here / "station.html").read_text()
+    text = (here / "station.html").read_text()
+    assert "stopped at 1m of 30m" in text and "qsim run it.yaml --until 1m" in text
 
 
 @pytest.mark.parametrize(

@@ -336,7 +336,7 @@ consumers: {worker: {from: jobs, push: {prefetch: 1}, service: 100ms}}
     ).run()
     subject, bars = figures.Subject(run.numbers), figures.LeaseBars("first-redelivered")
     assert run["jobs.received total"] == 600
-    assert figures.caption(bars, subject) == "The first 40 of 600 deliveries of api:0, the first redelivered"
+    assert figures.caption(bars, subject) == "The first 20 of 600 deliveries of api:0, the first redelivered"
     assert figures.height(bars, subject, 9) < 20
     with themed("light"):
         [axes] = picture._drawn(bars, subject, 9, "").axes
