@@ -91,9 +91,11 @@ def time_of_run(axes: Axes, start: float, end: float) -> None:
 
 
 def from_zero(axes: Axes) -> None:
-    """Amounts are lengths: their axis begins at 0, and what is nowhere above it still has a height."""
-    low, high = axes.dataLim.y0, axes.dataLim.y1
-    axes.set_ylim(min(0.0, low), 1.06 * high if high > 0 else 1)
+    """Amounts are lengths: their axis begins at 0, also where an interval does not; what is nowhere above 0 has a height."""
+    lines: Any = axes.lines
+    below = [value for line in lines for value in line.get_ydata() if value < 0]
+    high = axes.dataLim.y1
+    axes.set_ylim(min([0.0, *below]), 1.06 * high if high > 0 else 1)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

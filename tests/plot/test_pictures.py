@@ -167,6 +167,12 @@ def test_a_swept_path_is_a_line_with_a_band(axes):
     assert labels(axes.xaxis) == ["2", "4", "8"] and labels(axes.yaxis)[:2] == ["0", "20s"]
 
 
+def test_an_interval_below_nothing_is_cut_at_nothing(axes):
+    table = pd.DataFrame({PATHS[0]: [1, 2], "mean": [3.0, 1.0], "low": [-5.0, 0.5], "high": [11.0, 1.5]})
+    swept_lines(table, PATHS[0], "jobs.wait p95", axes)
+    assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > 11
+
+
 def test_a_map_says_the_value_of_each_cell(axes):
     heat_map(points(SWEEP, PATHS, "jobs.wait p95"), PATHS[1], PATHS[0], "jobs.wait p95", axes)
     assert [text.get_text() for text in axes.texts] == ["1m 0s"] * 2 + ["8.2s"] * 2 + ["1.2s"] * 2
