@@ -5,17 +5,13 @@ after its ack, and the same seed makes the same rows.
 and ``plan(seed)`` of random_scenarios draws it again.
 """
 
-import json
 import os
-from itertools import pairwise
 
 import pytest
 
-from qsim.claims.conservation import conservation
 from qsim.kernel.journal import ROW, Kind
-from qsim.sim.quick import is_untouched
 from qsim.sim.simulate import simulate
-from tests.sim.invariants import nothing_after_ack
+from tests.sim.invariants import every_one_holds
 from tests.sim.random_scenarios import plan
 
 SCENARIOS = int(os.environ.get("QSIM_SCENARIOS", "200"))
@@ -31,24 +27,7 @@ WANTED = {
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_is_drawn_is_conserved_and_comes_out_the_same(part):
-    for seed in range(part, SCENARIOS, PARTS):
-        drawn, document = plan(seed)
-        try:
-            check(drawn)
-        except Exception as error:
-            error.add_note(f"scenario {seed}: {json.dumps(document)}")
-            raise
-
-
-def check(drawn):
-    run = simulate(drawn)
-    assert simulate(drawn).digest == run.digest, "the same run twice"
-    if any(is_untouched(drawn, consumer) for consumer in drawn.consumers):
-        assert simulate(drawn, quick=False).digest == run.digest, "callbacks and processes"
-    assert conservation(run)["problems"] == []
-    nothing_after_ack(run)
-    rows = [row for chunk in run.chunks for row in ROW.iter_unpack(chunk)]
-    assert all(earlier[0] <= later[0] for earlier, later in pairwise(rows)), "time goes forward"
+    every_one_holds(range(part, SCENARIOS, PARTS), plan)
 
 
 def kinds(run):
