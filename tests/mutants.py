@@ -283,7 +283,8 @@ MUTANTS = [
     ),
     Mutant(
         "redis does not count what is read again", "RED-8", LOG,
-        "again = iter(group.give_again(now, there, client, Kind.RETURNED))", "again = map(held, there)",
+        "again = {delivery.message: delivery for delivery in group.give_again(now, there, client, Kind.RETURNED)}",
+        "again = {message: held(message) for message in there}",
     ),
     Mutant(
         "redis trims what is pending with its id", "RED-6", LOG,

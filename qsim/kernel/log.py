@@ -87,7 +87,7 @@ class Log:
         self, now: Nanos, group: Queue, client: int, limit: int | None = None, after: int = 0
     ) -> list[Delivery]:
         """What a consumer has pending, once more: each counts, and is not idle any more (RED-8).  Of an entry that is
-gone only the id is left: ``has`` tells; what is out of date by now is not there.  ``after`` an id, to go on
+        gone only the id is left: ``has`` tells; what is out of date by now is not there.  ``after`` an id, to go on
         from there."""
         mine = [m for m in self.pending(group) if m.client == client and m.entry > after][:limit]
         there = [message for message in mine if self.has(message.entry)]
