@@ -63,7 +63,10 @@ def _provenance(path: Path) -> dict[str, Any]:
         read = json_.loads(found.read_text(encoding="utf-8"))
     except ValueError:
         raise Refused(f"{found}: not JSON") from None
-    return read if isinstance(read, dict) else {}
+    shapes = [read.get(key, {}) for key in ("versions", "document")] if isinstance(read, dict) else [None]
+    if not all(isinstance(each, dict | None) for each in shapes) or shapes == [None]:
+        raise Refused(f"{found}: damaged: not what `qsim run --out` writes")
+    return read
 
 
 def _apart(

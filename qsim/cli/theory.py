@@ -18,7 +18,7 @@ from qsim.cli.terminal import WIDTH, out
 
 if TYPE_CHECKING:
     from qsim.scenario.plan import Time
-    from qsim.theory.models import Model, Told
+    from qsim.theory.models import Model, Parts, Told
 
 MOST = 100_000
 """Consumers, clients or places: beyond, a sum takes long and says nothing new."""
@@ -124,11 +124,11 @@ def _single(name: str, rates: tuple[float, ...]) -> float:
     return rates[0]
 
 
-def _service(model: Model, text: str, lease: float | None) -> dict[str, float]:
+def _service(model: Model, text: str, lease: float | None) -> dict[str, Any]:
     """A mean, or a distribution: then its variability and what outlives the lease are told too."""
     if not text.lstrip().startswith("{"):
         mean = _positive("service", _seconds("service", text))
-        return {"service": mean} | ({} if lease is None else {"beyond": float(mean > lease)})
+        return {"service": mean} | ({} if lease is None else {"parts": ((1.0, mean, float(mean > lease)),)})
     if not model.takes_distribution:
         raise Refused(f"--service {text}: this model's services are given by their mean, like 10ms")
     from qsim.scenario import times
@@ -140,7 +140,19 @@ def _service(model: Model, text: str, lease: float | None) -> dict[str, float]:
     if not isfinite(mean) or mean <= 0:
         raise Refused(f"--service {text}: it has no mean to reckon with")
     more = {"scv": scv(time)} if "scv" in model.may else {}
-    return {"service": mean} | more | ({} if lease is None else {"beyond": 1 - times.below(time, lease * SECOND)})
+    return {"service": mean} | more | ({} if lease is None else {"parts": _parts(time, lease * SECOND)})
+
+
+def _parts(time: Time, lease: float) -> Parts:
+    """Which part of a mix a message belongs to is drawn once: a long job is long on every attempt."""
+    from qsim.scenario import times
+    from qsim.units import SECOND
+
+    return tuple(
+        (share, times.mean(part) / SECOND, max(0.0, 1 - times.below(part, lease)))
+        for share, part in times.kinds(time)
+        if share
+    )
 
 
 _SMALLEST = """
@@ -233,14 +245,19 @@ def _decimals(places: int) -> Callable[[float], str]:
     return lambda value: f"{value:.{places}f}" if isfinite(value) else "without end"
 
 
+def _small(share: float) -> str:
+    """Four decimals, but not 0.0000 of what is more than nothing."""
+    return f"{share:.2g}" if 0 < share < 0.00005 else f"{share:.4f}"
+
+
 _SAYS: dict[str, tuple[str, Callable[[float], str]]] = {
     "load": ("load", _decimals(2)),
-    "outlive": ("outlive the lease", _decimals(4)),
+    "outlive": ("outlive the lease", _small),
     "attempts": ("attempts", _decimals(3)),
     "rho": ("rho", _decimals(3)),
     "utilization": ("utilization", _decimals(3)),
-    "lost": ("lost", _decimals(4)),
-    "wait_probability": ("P(wait)", _decimals(4)),
+    "lost": ("lost", _small),
+    "wait_probability": ("P(wait)", _small),
     "wait_s": ("wait", _duration),
     "quantile_s": ("wait p", _duration),
     "response_s": ("response", _duration),
@@ -248,7 +265,7 @@ _SAYS: dict[str, tuple[str, Callable[[float], str]]] = {
     "deviation": ("give or take", _decimals(2)),
     "throughput": ("throughput", lambda value: f"{value:.4g}/s"),
     "busy": ("busy", _decimals(2)),
-    "late": ("dead-lettered", _decimals(4)),
+    "late": ("dead-lettered", _small),
 }
 """In the order in which they are said; what stands not here is for --json."""
 

@@ -23,7 +23,6 @@ from qsim.scenario.plan import (
     ConsumerPlan,
     Control,
     DependencyPlan,
-    Mix,
     Pause,
     Plan,
     Policy,
@@ -482,11 +481,10 @@ def _lease(case: Case) -> Iterator[Finding]:
 
 def _late(case: Case, lease: Nanos, rounds: int) -> Iterator[Finding]:
     """What outlives its lease is received again, and worked on again while the first still works."""
-    parts = case.consumer.service
-    each = list(_weighted(parts)) if isinstance(parts, Mix) else [(1.0, parts)]
     if case.consumer.uses or case.consumer.ack is Ack.ON_RECEIVE or case.why_not:
         return
-    outlive = [(share, 1 - times.below(time, lease / rounds), times.mean(time) / SECOND) for share, time in each]
+    kinds = times.kinds(case.consumer.service)
+    outlive = [(share, 1 - times.below(time, lease / rounds), times.mean(time) / SECOND) for share, time in kinds]
     load = case.messages * sum(share * theory.attempts(q, case.most) * mean for share, q, mean in outlive)
     alone = case.messages * case.service
     if load > alone * 1.01:
@@ -496,13 +494,6 @@ def _late(case: Case, lease: Nanos, rounds: int) -> Iterator[Finding]:
             "λ·Σ w·S·(1-qⁿ)/(1-q)", f"q = {', '.join(digits(q, 3) for _, q, _ in outlive)}" + (f", n = {case.most}" if case.most else ""),
             LITTLE, load, "slots",
         )  # fmt: skip
-
-
-def _weighted(mix: Mix) -> Iterator[tuple[float, Time]]:
-    before = 0.0
-    for threshold, part in zip(mix.thresholds, mix.parts, strict=True):
-        yield threshold - before, part
-        before = threshold
 
 
 def _lease_of(case: Case) -> Nanos | None:

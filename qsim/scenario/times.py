@@ -49,6 +49,14 @@ def quantile(time: plan.Time, share: float) -> float:
     return high
 
 
+def kinds(time: plan.Time) -> list[tuple[float, plan.Time]]:
+    """(share, time) of each part of a mix, to which a message belongs for all its attempts; else the time alone."""
+    if not isinstance(time, plan.Mix):
+        return [(1.0, time)]
+    shares = (high - low for low, high in zip((0.0, *time.thresholds), time.thresholds, strict=False))
+    return list(zip(shares, time.parts, strict=True))
+
+
 def _of(
     kind: type, its_mean: Callable[..., float], its_below: Callable[..., float], its_square: Callable[..., float]
 ) -> None:
@@ -75,8 +83,7 @@ def _pareto_square(time: plan.Pareto) -> float:
 
 
 def _parts(time: plan.Mix, value: Callable[[plan.Time], float]) -> float:
-    shares = [high - low for low, high in zip((0.0, *time.thresholds), time.thresholds, strict=False)]
-    return sum(share * value(part) for share, part in zip(shares, time.parts, strict=True) if share)
+    return sum(share * value(part) for share, part in kinds(time) if share)
 
 
 _of(plan.Constant, lambda t: t.value, lambda t, x: 1 - tails.constant_beyond(x, t.value), lambda t: t.value**2)

@@ -21,6 +21,9 @@ from qsim.theory.stations import ggc, ggc_wait_quantile, mg1, mginf, mmc, mmc_wa
 
 Told = dict[str, float]
 
+Parts = tuple[tuple[float, float, float], ...]
+"""Kinds of work: (share of the messages, mean service, share of its attempts that outlive the lease)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -112,10 +115,16 @@ def _feedback(rate: float, service: float, consumers: int, errors: float) -> lis
     return [{"attempts": often} | _open(station, rate * often, service, consumers)]
 
 
-def _leases(rate: float, service: float, beyond: float, receives: int | None = None) -> list[Told]:
-    told = {"outlive": beyond, "attempts": attempts(beyond, receives), "load": little(rate, service)}
-    told["busy"] = lease_load(rate, service, beyond, receives)
-    return [told if receives is None else told | {"late": late_share(beyond, receives)}]
+def _leases(rate: float, service: float, parts: Parts, receives: int | None = None) -> list[Told]:
+    """Of each part its own: a message is of one kind, however often it is tried."""
+    told = {
+        "outlive": sum(share * beyond for share, _, beyond in parts),
+        "attempts": sum(share * attempts(beyond, receives) for share, _, beyond in parts),
+        "load": little(rate, service),
+        "busy": sum(lease_load(rate * share, mean, beyond, receives) for share, mean, beyond in parts),
+    }
+    late = 0.0 if receives is None else sum(share * late_share(beyond, receives) for share, _, beyond in parts)
+    return [told if receives is None else told | {"late": late}]
 
 
 def _little(rate: float, time: float) -> list[Told]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def kept(qsim, folder, *more):
     qsim("run", "small.yaml", "--out", folder, *more)
@@ -70,3 +72,28 @@ def test_what_is_no_result_is_exit_2(qsim, here):
     answer = qsim("diff", "later.json", "a")
     assert answer.code == 2 and "a result of format 2; this release reads format 1" in answer.err
     assert qsim("run", "small.yaml", "--against", "later.json").code == 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"expectations": [1]',
+        '"expectations": 3',
+        '"intervals": {"x": 3}',
+        '"intervals": {"x": ["a", 1]}',
+        '"replications": "two"',
+    ],
+)
+def test_what_is_damaged_is_said_and_no_bug_of_ours(qsim, here, more):
+    kept(qsim, "a")
+    (here / "odd.json").write_text('{"metrics": {}, ' + more + "}")
+    for answer in (qsim("diff", "a", "odd.json"), qsim("run", "small.yaml", "--against", "odd.json")):
+        assert answer.code == 2 and "odd.json: damaged" in answer.err
+
+
+@pytest.mark.parametrize("run", ['{"versions": 3}', '{"document": []}', "[]"])
+def test_a_damaged_run_beside_it_too(qsim, here, run):
+    kept(qsim, "a"), kept(qsim, "b")
+    (here / "b" / "run.json").write_text(run)
+    answer = qsim("diff", "a", "b")
+    assert answer.code == 2 and "run.json: damaged" in answer.err

@@ -205,6 +205,55 @@ def test_against_names_what_differs(qsim):
     assert qsim("run", "small.yaml", "--against", "small.yaml").code == 2
 
 
+LUCKY = ["--set", "producers.api.arrivals=poisson", "--set", "expect=null", "--replications", "10"]
+
+
+def test_against_other_luck_noise_is_no_difference_and_a_change_is(qsim):
+    qsim("run", "small.yaml", *LUCKY, "--out", "kept")
+    other = qsim("run", "small.yaml", *LUCKY, "--seed", "2", "--against", "kept")
+    assert other.code == 0 and "the same as kept but for noise in " in other.lines[-1]
+    more = ["--set", "producers.api.rate=20/s"]
+    changed = qsim("run", "small.yaml", *LUCKY, *more, "--seed", "2", "--against", "kept")
+    assert changed.code == 1 and any(line.split()[:2] == ["api.sent", "total"] for line in changed.lines)
+
+
+def test_with_the_same_luck_every_difference_is_caused(qsim):
+    qsim("run", "small.yaml", *LUCKY, "--out", "kept")
+    assert qsim("run", "small.yaml", *LUCKY, "--against", "kept").lines[-1] == "the same as kept"
+    changed = qsim("run", "small.yaml", *LUCKY, "--set", "producers.api.rate=10.1/s", "--against", "kept")
+    assert changed.code == 1 and "noise" not in changed.out
+
+
+def test_one_run_with_other_luck_cannot_tell_noise(qsim):
+    once = [*LUCKY[:-2], "--against", "kept"]
+    qsim("run", "small.yaml", *LUCKY[:-2], "--out", "kept")
+    answer = qsim("run", "small.yaml", *once, "--seed", "2")
+    assert answer.code == 1 and answer.lines[-1].startswith("the luck is another: several --replications")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_noise"),
+    [
+        ((10, 1, 10), (11, 1, 10), True),  # 1.6 standard errors of the difference
+        ((10, 1, 10), (14, 1, 10), False),  # 6.4
+        ((10, 0, 10), (10.1, 0, 10), False),  # no luck in either
+        ((10, 4, 2), (14, 1, 10), True),  # two replications know little
+    ],
+)
+def test_noise_is_what_welch_says(then, now, is_noise):
+    from qsim.cli.against import Mean
+    from qsim.cli.against import is_noise as asked
+
+    assert asked(Mean(*then), Mean(*now)) is is_noise
+
+
+def test_a_result_of_another_scenario_is_named(qsim, here):
+    qsim("run", "small.yaml", "--out", "kept")
+    summary = here / "kept" / "summary.json"
+    summary.write_text(summary.read_text().replace('"scenario": "small"', '"scenario": "other"'))
+    assert "kept is a result of another scenario: other" in qsim("run", "small.yaml", "--against", "kept").lines
+
+
 def test_the_brokers_own_names(qsim):
     answer = qsim("run", "returns.yaml", "--names", "broker")
     assert "ApproximateNumberOfMessagesNotVisible" in answer.out

@@ -70,6 +70,20 @@ def test_numbers_that_can_be_worked_out(qsim):
     assert [round(each["wait_s"] / 3600, 3) for each in told(qsim, "priorities")["classes"]] == [0.238, 0.325, 0.909]
 
 
+def test_a_long_job_of_a_mix_outlives_every_lease(qsim):
+    mix = ["--rate", "30/min", "--service", "{mix: [{share: 95%, time: 5s}, {share: 5%, time: 10m}]}", "--lease", "30s"]
+    found = json.loads(qsim("theory", "leases", *mix, "--receives", "5", "--json").out)
+    assert found["outlive"] == pytest.approx(0.05) and found["late"] == pytest.approx(0.05)
+    assert found["attempts"] == pytest.approx(0.95 + 0.05 * 5)
+    assert found["busy"] == pytest.approx(0.5 * (0.95 * 5 + 0.05 * 5 * 600))
+    assert "busy without end" in qsim("theory", "leases", *mix).out
+
+
+def test_what_is_rare_is_not_nothing(qsim):
+    answer = qsim("theory", "erlang-b", "--rate", "2/s", "--service", "1s", "--consumers", "12")
+    assert answer.lines == ["load 2.00   lost 1.2e-06"], "2^12/12! / e^2, nearly"
+
+
 def test_a_share_of_the_waits(qsim):
     assert "wait p95 27.71ms" not in qsim("theory", *MMC).out
     found = told(qsim, "mmc", "--share", "95%")
