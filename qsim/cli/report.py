@@ -311,18 +311,33 @@ def _made_by(outcome: Outcome, run: Run, wish: Wish) -> Iterator[tuple[str, str]
 
     told: dict[str, Any] = provenance(run, None)
     yield "command", _command(outcome, wish)
+    yield (
+        "from this page alone",
+        f"save the scenario below as {outcome.plan.name}.yaml, then: {_command_of_the_page(outcome, wish)}",
+    )
     yield "digest", outcome.digest
     yield "versions", ", ".join(f"{name} {version}" for name, version in told["versions"].items())
 
 
 def _command(outcome: Outcome, wish: Wish) -> str:
-    from qsim.units import write_duration
-
     options = [
         *(["--variant", wish.variant] if wish.variant else []),
         *(part for each in wish.sets for part in ("--set", each)),
         *(["--seed", str(wish.seed)] if wish.seed is not None else []),
+        *_how_long(outcome, wish),
+    ]
+    return shlex.join(["qsim", "run", wish.target, *options])
+
+
+def _command_of_the_page(outcome: Outcome, wish: Wish) -> str:
+    """What was changed and the seed stand in the scenario; how often and how long it was run does not."""
+    return shlex.join(["qsim", "run", f"{outcome.plan.name}.yaml", *_how_long(outcome, wish)])
+
+
+def _how_long(outcome: Outcome, wish: Wish) -> list[str]:
+    from qsim.units import write_duration
+
+    return [
         *(["--replications", str(outcome.wanted)] if wish.replications else []),
         *(["--until", write_duration(wish.until)] if wish.until else []),
     ]
-    return shlex.join(["qsim", "run", wish.target, *options])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -135,6 +137,25 @@ def test_a_reason_is_given_once(page):
 def test_what_is_set_is_in_the_command(page):
     found = page(STATION, "--set", "consumers.worker.count=3", "--seed", "5")
     assert "qsim run it.yaml --set consumers.worker.count=3 --seed 5" in found.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--seed", "5", "--set", "consumers.worker.count=3"],
+        ["--replications", "2", "--variant", "more"],
+        ["--until", "1m"],
+    ],
+)
+def test_a_reader_gets_it_again_from_the_page_alone(qsim, page, here, options):
+    found = page(STATION + "variants: {more: {consumers.worker.count: 2}}\n", *options)
+    scenario = unescape(re.search("<pre>(.*?)</pre>", found.source, re.DOTALL)[1])
+    command = re.search(r"save the scenario below as (\S+), then: qsim (.*)", found.text)
+    (here / "it.yaml").unlink()
+    (here / command[1]).write_text(scenario)
+    again = json.loads(qsim(*command[2].split(), "--json").out)
+    assert again["digest"] == re.search(r"digest([0-9a-f]{64})", found.text)[1]
 
 
 def test_its_name_is_that_of_the_scenario(qsim, here):
