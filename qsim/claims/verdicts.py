@@ -31,7 +31,8 @@ GROWTH_WITHIN = 0.01
 class Verdict:
     """``verdict`` is what the comparison says; ``expected_failure``: in this variant it is meant to fail.
 
-    ``value``, ``observed`` and ``interval`` are for machines (seconds); ``expected`` and ``got`` say them in words.
+    ``value``, ``observed`` and ``interval`` (95 %) are for machines (seconds); ``expected`` and ``got`` say them in words.
+    ``needed``: about so many replications would decide what is inconclusive; None where no number of them would.
     """
 
     that: str
@@ -42,6 +43,7 @@ class Verdict:
     expected: str
     got: str
     interval: tuple[float, float] | None = None
+    needed: int | None = None
     expected_failure: bool = False
     explanation: list[str] = field(default_factory=list)
 
@@ -68,9 +70,10 @@ class Verdict:
         return [f"{self.mark} {self.that}: expected {self.expected}, got {self.got}", *self.explanation]
 
     def json(self) -> dict[str, Any]:
-        """As ``run --json`` prints it."""
+        """As ``run --json`` prints it; what only several replications have, where there are several."""
         keys = ("that", "predicate", "value", "observed", "verdict", "expected_failure")
-        return {key: getattr(self, key) for key in keys} | {"met": self.is_met}
+        several = {} if self.interval is None else {"interval": list(self.interval), "needed": self.needed}
+        return {key: getattr(self, key) for key in keys} | {"met": self.is_met} | several
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,7 @@ def _comparison(expectation: Expectation, readings: Sequence[Reading]) -> dict[s
     assert isinstance(that, Reference)
     measured = RATE if predicate == "grows_at" else dimension(that)
     observed, values = [read.observed for read in readings], [read.value for read in readings]
-    verdict, got = _compared(predicate, readings, measured)
+    verdict, got, needed = _compared(predicate, readings, measured)
     seen = interval(observed) if len(observed) > 1 and _known(observed) else None
     return {
         "that": expectation.text,
@@ -217,6 +220,7 @@ def _comparison(expectation: Expectation, readings: Sequence[Reading]) -> dict[s
         "expected": _expected(predicate, expectation.value, values[0], measured),
         "got": got,
         "interval": None if seen is None else (plain(seen[0], measured), plain(seen[1], measured)),
+        "needed": needed,
     }
 
 
@@ -246,21 +250,23 @@ def _slope(run: Numbers, that: Reference) -> float | None:
     return (last - first) * scale / (end - start)
 
 
-def _compared(predicate: str, readings: Sequence[Reading], measured: str) -> tuple[str, str]:
-    """The verdict, and what was seen in words."""
+def _compared(predicate: str, readings: Sequence[Reading], measured: str) -> tuple[str, str, int | None]:
+    """The verdict, what was seen in words, and how many replications would decide."""
     observed, values = [read.observed for read in readings], [read.value for read in readings]
     if not _known(observed) or None in values:
         missing = sum(x is None for x in observed)
-        return INCONCLUSIVE, "no data" + (f" in {missing} of {len(observed)} replications" if len(observed) > 1 else "")
+        where = f" in {missing} of {len(observed)} replications" if len(observed) > 1 else ""
+        return INCONCLUSIVE, "no data" + where, None
     if predicate == "is":
-        return _exactly(observed, values, readings, measured)
+        return *_exactly(observed, values, readings, measured), None
     margins = [
         ([margin(x, v) for x, v in zip(observed, values, strict=True)], strict)
         for margin, strict in _MARGINS[{"grows_at": "within"}.get(predicate, predicate)]
     ]
     found = [_sign(ms, strict) for ms, strict in margins]
     verdict = FAIL if FAIL in found else INCONCLUSIVE if INCONCLUSIVE in found else PASS
-    return verdict, say(_mean(observed), measured) + _precision(observed, margins, found, measured)
+    needed = _needed(margins[found.index(INCONCLUSIVE)][0]) if verdict == INCONCLUSIVE else None
+    return verdict, say(_mean(observed), measured) + _precision(observed, verdict, needed, measured), needed
 
 
 def _exactly(observed: list[Any], values: list[Any], readings: Sequence[Reading], measured: str) -> tuple[str, str]:
@@ -285,19 +291,22 @@ def _sign(margins: list[float], strict: bool) -> str:
     return FAIL if high < 0 or (high == 0 and strict) else INCONCLUSIVE
 
 
-def _precision(observed: list[Any], margins: list[tuple[list[float], bool]], found: list[str], measured: str) -> str:
+def _precision(observed: list[Any], verdict: str, needed: int | None, measured: str) -> str:
     """ " ±0.31 s with 10 replications; about 42 are needed" """
     if len(observed) == 1 or len(set(observed)) == 1 or any(math.isinf(x) for x in observed):
         return ""
     said = f" ±{say(half_width(observed), measured)} with {len(observed)} replications"
-    if INCONCLUSIVE not in found:
+    if verdict != INCONCLUSIVE:
         return said
-    open_margin = margins[found.index(INCONCLUSIVE)][0]
-    distance = abs(fmean(open_margin))
-    if not distance:
-        return f"{said}; no number of them would decide"
-    needed = math.ceil(len(observed) * (half_width(open_margin) / distance) ** 2)
-    return f"{said}; about {max(needed, len(observed) + 1):,} are needed"
+    return f"{said}; no number of them would decide" if needed is None else f"{said}; about {needed:,} are needed"
+
+
+def _needed(margins: list[float]) -> int | None:
+    """About so many replications have an interval of the margin that ends where the margin is 0."""
+    if len(margins) < 2 or any(math.isinf(x) for x in margins) or not fmean(margins):
+        return None
+    needed = math.ceil(len(margins) * (half_width(margins) / fmean(margins)) ** 2)
+    return max(needed, len(margins) + 1)
 
 
 def _known(observed: list[Any]) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qsim.cli.runs import Wish
     from qsim.scenario.load import Loaded
     from qsim.scenario.plan import Plan
+    from qsim.study.compare import Difference
 
 
 def command(
@@ -163,12 +164,16 @@ def _lines(found: Comparison, title: str, traces: dict[str, str]) -> Iterator[st
 
 
 def _blocks(found: Comparison) -> Iterator[list[str]]:
-    """As many columns as fit; the first stands in each."""
+    """As many columns as fit; the first stands in each.  Of two alone there is room for the difference."""
     from qsim.cli.table import table
 
     columns = {name: _cells(found, name) for name in found.names}
     heads = ["", *found.told, *(["expectations"] if any(found.verdicts(name) for name in found.names) else [])]
     first, *others = found.names
+    apart = _differences(found, others[0])
+    if len(others) == 1 and found.replications > 1 and _width(heads, columns | {"": apart}, [*columns, ""]) <= WIDTH:
+        yield table([[heads[i], columns[first][i], columns[others[0]][i], apart[i]] for i in range(len(heads))])
+        return
     while others:
         taken = next(
             k for k in range(len(others), 0, -1) if k == 1 or _width(heads, columns, [first, *others[:k]]) <= WIDTH
@@ -192,6 +197,21 @@ def _cells(found: Comparison, name: str) -> list[str]:
     return [*cells, " ".join(_mark(verdict) for verdict in found.verdicts(name))]
 
 
+def _differences(found: Comparison, name: str) -> list[str]:
+    """To the first, in pairs, with half of its 95 % interval."""
+    return ["difference", *(_difference(found.difference(name, text), text) for text in found.told), ""]
+
+
+def _difference(apart: Difference, text: str) -> str:
+    from qsim.cli.screen import half_said, mean_said
+    from qsim.study.intervals import Estimate
+
+    if apart.mean is None:
+        return ""
+    told = Estimate(apart.mean, apart.half)
+    return f"{mean_said(told, text)} {half_said(told, text)}".rstrip()
+
+
 def _mark(verdict: Verdict) -> str:
     return {"pass": "✓", "fail": "✗"}.get(verdict.verdict, "?")
 
@@ -208,6 +228,8 @@ def _footnotes(found: Comparison) -> Iterator[str]:
         )
     else:
         yield from hanging(" ", f"nothing differs from {first} beyond noise (95 % intervals of the differences)", 1)
+    if len(found.names) > 2 and found.replications > 1:
+        yield " two of them alone are shown with their differences, and the intervals of these"
     alike = len(found.references) - len(found.told)
     if alike:
         yield f" {alike} number{'s are' if alike > 1 else ' is'} the same in all, and not shown"

@@ -14,6 +14,7 @@ from qsim.cli.terminal import is_terminal
 from qsim.units import format_duration
 
 PATIENCE = 1.0
+DAY_S = 86_400.0
 
 
 class Watch:
@@ -58,7 +59,14 @@ class Watch:
             TextColumn("{task.percentage:>3.0f}%  {task.fields[told]}"),
             TimeRemainingColumn(compact=True),
         )
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        # the speed is that of all runs so far: of those of the last 30 s alone there may be none
+        bar = Progress(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            speed_estimate_period=DAY_S,
+            get_time=time.monotonic,
+        )
         self._task = bar.add_task(self.title, total=1, told="", which="")
         self.was_shown = True
         bar.start()

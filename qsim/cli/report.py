@@ -269,7 +269,7 @@ def _alerts(outcome: Outcome) -> Iterator[list[tuple[str, str]]]:
     for alert in outcome.plan.alerts:
         fired = outcome.exact(f"{alert.name}.fired at end").mean
         first = outcome.exact(f"{alert.name}.first_fired").mean
-        told = (alert.name, alert.severity, say(fired, "count"), say(first, "time") if fired else "-")
+        told = (alert.name, alert.severity, say(fired, "count"), "-" if first is None else say(first, "time"))
         yield [(cell, "") for cell in told]
 
 

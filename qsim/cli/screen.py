@@ -328,15 +328,20 @@ def _producers(outcome: Outcome) -> Iterator[str]:
 def _alerts(outcome: Outcome) -> Iterator[str]:
     for alert in outcome.plan.alerts:
         fired = outcome.exact(f"{alert.name}.fired at end").mean
-        first = outcome.exact(f"{alert.name}.first_fired").mean
-        times = (
-            "never fired"
-            if not fired
-            else f"fired {'once' if fired == 1 else say(fired, 'count') + ' times'}, first at {say(first, 'time')}"
-        )
-        yield colour(f" alert {alert.name} ({alert.severity})  {times}", "yellow" if fired else "dim")
+        told = f" alert {alert.name} ({alert.severity})  {_fired(outcome, alert.name) if fired else 'never fired'}"
+        yield colour(told, "yellow" if fired else "dim")
     if outcome.plan.alerts:
         yield ""
+
+
+def _fired(outcome: Outcome, alert: str) -> str:
+    """How often, and when first; where some replications never saw it, in how many it did."""
+    fired = outcome.exact(f"{alert}.fired at end").mean
+    often = "once" if fired == 1 else f"{say(fired, 'count')} times"
+    seen = sum(run.exact[f"{alert}.first_fired"] is not None for run in outcome.runs)
+    if seen < len(outcome.runs):
+        return f"fired {often} on average, in {seen} of {len(outcome.runs)} replications"
+    return f"fired {often}, first at {say(outcome.exact(f'{alert}.first_fired').mean, 'time')}"
 
 
 def _cuts(outcome: Outcome) -> Iterator[str]:

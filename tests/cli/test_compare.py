@@ -46,10 +46,25 @@ def test_variants_stand_side_by_side_and_what_differs_is_marked(qsim, columns):
 
 def test_named_variants_and_the_command_that_looks_into_one(qsim, columns):
     answer = qsim("compare", "columns.yaml", "--variants", "three,base", "--seed", "4")
-    assert answer.lines[1].split() == ["three", "base"]
+    assert answer.lines[1].split() == ["three", "base", "difference"]
     [see] = {line.split(maxsplit=1)[1] for line in answer.lines if line.strip().startswith("See ")}
     assert see.startswith("qsim trace columns.yaml --seed 4 --message api:")
     assert qsim(*see.split()[1:]).code == 0
+
+
+def test_two_columns_alone_show_their_difference_with_its_interval(qsim, columns):
+    """The number on the screen is the one for machines: rounded, in pairs."""
+    told = json.loads(qsim("compare", "columns.yaml", "--variants", "base,three", "--json").out)
+    apart = told["columns"][1]["differences"]["worker.utilization mean"]
+    half = (apart["interval"][1] - apart["interval"][0]) / 2
+    answer = qsim("compare", "columns.yaml", "--variants", "base,three")
+    assert answer.lines[1].split() == ["base", "three", "difference"]
+    [line] = [line for line in answer.lines if line.startswith(" worker.utilization mean")]
+    number, _, plus_minus, _ = line.split()[-4:]
+    assert float(number) == pytest.approx(100 * apart["mean"], abs=0.06)
+    assert float(plus_minus.removeprefix("±")) == pytest.approx(100 * half, rel=0.05)
+    assert "difference" not in qsim("compare", "columns.yaml", "--variants", "base,three", "--replications", "1").lines[1]
+    assert "two of them alone are shown with their differences" in qsim("compare", "columns.yaml").out
 
 
 def test_files_are_columns_and_what_one_does_not_have_is_a_dash(qsim, columns):

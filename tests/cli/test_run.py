@@ -381,6 +381,21 @@ def test_a_precision_that_is_not_reached_is_inconclusive(qsim):
     assert qsim("run", "returns.yaml", "--set", PRECISE, "--replication", "2").lines[0].startswith("returns  10m")
 
 
+def test_an_alert_that_fires_in_some_replications_says_in_how_many(qsim, here):
+    (here / "deep.yaml").write_text(
+        "qsim: 1\nname: deep\nrun: {duration: 1m, replications: 5}\nqueues: {jobs: {}}\n"
+        "producers: {api: {to: jobs, rate: 9/s}}\n"
+        "consumers: {worker: {from: jobs, count: 1, service: {exponential: {mean: 100ms}}}}\n"
+        "alerts: {deep: {when: jobs.visible, above: 20, severity: page}}\n"
+    )
+    runs = [json.loads(qsim("run", "deep.yaml", "--replication", str(r), "--json").out) for r in range(1, 6)]
+    fired = sum(run["metrics"]["deep.fired total"] > 0 for run in runs)
+    assert 0 < fired < 5, "the scenario is one in which it sometimes fires"
+    [line] = [line for line in qsim("run", "deep.yaml").lines if "alert deep" in line]
+    assert line.endswith(f"times on average, in {fired} of 5 replications")
+    assert "first at " in next(line for line in qsim("run", "deep.yaml", "--replication", "1").lines if "alert deep" in line)
+
+
 def test_a_warm_up_that_runs_find_is_shown(qsim):
     auto = ("run", "returns.yaml", "--set", "run.warmup=auto", "--set", "expect=null")
     told = json.loads(qsim(*auto, "--json").out)
