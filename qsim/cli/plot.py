@@ -138,6 +138,13 @@ def stem(plan: Plan) -> str:
 
 def put(path: Path, content: bytes) -> None:
     """Whole or not at all."""
+    writable(path)
     beside = path.with_name(f".{path.name}.part")
     beside.write_bytes(content)
     beside.replace(path)
+
+
+def writable(path: Path) -> None:
+    """What cannot be written is said by the name that was given."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise Refused(f"{path}: not a file that can be written")

@@ -45,16 +45,17 @@ def command(
     sweep: Annotated[Path | None, typer.Option(metavar="CSV", help=SWEEP)] = None,
 ) -> int:
     """Write what came of a run as one HTML file."""
-    from qsim.cli.plot import put, read_sweep, stem
+    from qsim.cli.plot import put, read_sweep, stem, writable
     from qsim.cli.progress import Watch
     from qsim.cli.runs import Wish, load, time
     from qsim.plot.report import render
 
     wish = Wish(scenario, variant, tuple(set_ or ()), seed, replications, None, jobs, time(until, "--until"))
     loaded, table = load(wish), read_sweep(sweep)
+    path = html or Path(f"{stem(loaded.plan)}.html")
+    writable(path)  # before a long run
     with Watch(loaded.plan.name) as watch:
         outcome, run = _made(loaded, wish, watch)
-    path = html or Path(f"{stem(loaded.plan)}.html")
     put(path, render(report(loaded, outcome, run, wish, table)).encode())
     out(f"written to {path}")
     if outcome.stopped:
@@ -108,7 +109,7 @@ def report(loaded: Loaded, outcome: Outcome, run: Run, wish: Wish, table: Table 
         tables=list(_tables(outcome)),
         theory=list(_theory(outcome)),
         swept=[] if table is None else _pictures(_swept(table), subject, "s")[0],
-        made_by=list(_made_by(outcome, run, wish)),
+        made_by=list(_made_by(loaded, outcome, run, wish)),
         scenario=show(loaded),
     )
 
@@ -306,7 +307,7 @@ def _said(number: float, reference: str) -> str:
 # --- how to get it again ----------------------------------------------------------------------------------------------
 
 
-def _made_by(outcome: Outcome, run: Run, wish: Wish) -> Iterator[tuple[str, str]]:
+def _made_by(loaded: Loaded, outcome: Outcome, run: Run, wish: Wish) -> Iterator[tuple[str, str]]:
     from qsim.api import provenance
 
     told: dict[str, Any] = provenance(run, None)
@@ -315,8 +316,19 @@ def _made_by(outcome: Outcome, run: Run, wish: Wish) -> Iterator[tuple[str, str]
         "from this page alone",
         f"save the scenario below as {outcome.plan.name}.yaml, then: {_command_of_the_page(outcome, wish)}",
     )
+    read = list(dict.fromkeys(_files(loaded.document)))
+    if read:
+        yield "reads", f"{', '.join(read)}, which must lie beside it: the page does not hold what is in there"
     yield "digest", outcome.digest
     yield "versions", ", ".join(f"{name} {version}" for name, version in told["versions"].items())
+
+
+def _files(value: Any) -> Iterator[str]:
+    """Recorded times, that a scenario reads from elsewhere."""
+    if isinstance(value, dict) and isinstance(value.get("file"), str):
+        yield value["file"]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _files(part)
 
 
 def _command(outcome: Outcome, wish: Wish) -> str:

@@ -14,7 +14,7 @@ from math import erfc, exp, log, sqrt
 _Z95 = 1.6448536269514722
 """The standard normal distribution's 95th percentile."""
 _NEARLY_EVEN = 200
-"""Erlang's stages from which on their sum is taken as normal."""
+"""Erlang's stages from which on the cube root of their sum is taken as normal."""
 
 
 def constant_beyond(x: float, value: float) -> float:
@@ -47,10 +47,11 @@ def lognormal_sigma(median: float, p95: float) -> float:
 
 
 def erlang_beyond(x: float, mean: float, stages: int) -> float:
-    """e^(−y) (1 + y + ... + y^(k−1) / (k−1)!), y = k x / S: fewer than k events of a Poisson process; k above 200 is
-    nearly normal."""
+    """e^(−y) (1 + y + ... + y^(k−1) / (k−1)!), y = k x / S: fewer than k events of a Poisson process; of k above 200
+    the cube root is nearly normal (E. B. Wilson and M. M. Hilferty, Proceedings of the NAS 17, 1931)."""
     if stages > _NEARLY_EVEN:
-        return normal_beyond((x / mean - 1) * sqrt(stages))
+        spread = 1 / (9 * stages)
+        return normal_beyond(((max(0.0, x) / mean) ** (1 / 3) - 1 + spread) / sqrt(spread))
     passed = max(0.0, x) * stages / mean
     if passed > 700:
         return 0.0

@@ -158,6 +158,20 @@ def test_a_reader_gets_it_again_from_the_page_alone(qsim, page, here, options):
     assert again["digest"] == re.search(r"digest([0-9a-f]{64})", found.text)[1]
 
 
+def test_the_files_that_it_reads_are_named(page, here):
+    (here / "times.csv").write_text("t\n1\n2\n")
+    found = page(STATION.replace("{exponential: {mean: 140ms}}", "{empirical: {file: times.csv, column: t, unit: s}}"))
+    assert "times.csv, which must lie beside it" in found.text
+    assert "must lie beside it" not in page(STATION).text
+
+
+@pytest.mark.parametrize("html", [".", "nowhere/it.html"])
+def test_where_it_cannot_be_written_is_said_before_the_run(qsim, here, html):
+    (here / "it.yaml").write_text(STATION)
+    answer = qsim("report", "it.yaml", "--html", html)
+    assert answer.code == 2 and f"{html}: not a file that can be written" in answer.err
+
+
 def test_its_name_is_that_of_the_scenario(qsim, here):
     (here / "it.yaml").write_text(STATION)
     assert qsim("report", "it.yaml", "--until", "1m").lines == ["written to station.html"]
