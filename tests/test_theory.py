@@ -287,3 +287,13 @@ def test_many_stages_of_erlang_are_as_good_as_few(stages, deviations):
     x = 5 * (1 + deviations / stages**0.5)
     expected = stats.gamma.sf(x, stages, scale=5 / stages)
     assert theory.erlang_beyond(x, 5, stages) == pytest.approx(expected, rel=0.01)  # the normal alone is off by a factor of four
+
+
+def test_the_work_of_all_attempts_is_a_sum_over_their_number():
+    """Against the sum over n attempts, n with probability (1 − p) pⁿ⁻¹, and of exponential times an exponential one."""
+    mean, variance, failing = 2.0, 3.0, 0.3
+    chances = [(n, (1 - failing) * failing ** (n - 1)) for n in range(1, 200)]
+    first = sum(chance * n * mean for n, chance in chances)
+    second = sum(chance * (n * variance + (n * mean) ** 2) for n, chance in chances)
+    assert theory.all_attempts(mean, variance, failing) == pytest.approx((first, second - first**2))
+    assert theory.all_attempts(2.0, 4.0, 0.75) == pytest.approx((8.0, 64.0))

@@ -85,7 +85,10 @@ def _references(plan: Plan) -> Iterator[str]:
     from qsim.scenario.textbook import stations
 
     yield from glanced_at(plan)
-    yield from (reference for book in stations(plan) for reference in book.says)
+    for book in stations(plan):
+        yield from book.says
+        yield from book.laws
+        yield from (law.time for law in book.laws.values())
 
 
 def report(loaded: Loaded, outcome: Outcome, run: Run, wish: Wish, table: Table | None = None) -> Report:
@@ -274,6 +277,9 @@ def _alerts(outcome: Outcome) -> Iterator[list[tuple[str, str]]]:
         yield [(cell, "") for cell in told]
 
 
+BEGINS_EMPTY = "The formulas know a queue that has run for ever; a run begins empty, and is one of many."
+
+
 def _theory(outcome: Outcome) -> Iterator[Numbers]:
     """A station of the textbooks beside what the run says."""
     from qsim.plot.report import Table
@@ -281,17 +287,32 @@ def _theory(outcome: Outcome) -> Iterator[Numbers]:
 
     for book in stations(outcome.plan):
         title = f"{book.queue} with {book.consumer} is {book.name}"
-        below = "The formulas know a queue that has run for ever; a run begins empty, and is one of many."
-        yield Table(title, ["metric", "theory", "simulation"], list(_compared(outcome, book)), below=below)
+        rows = [*_compared(outcome, book), *_by_law(outcome, book)]
+        yield Table(title, ["metric", "theory", "simulation"], rows, below=f"{book.holds} {BEGINS_EMPTY}")
 
 
 def _compared(outcome: Outcome, book: Textbook) -> Iterator[list[tuple[str, str]]]:
+    """What is nearly so is marked: that it is near the run's number is no proof of either."""
+    for reference, expected in book.says.items():
+        mark = "approximation" if reference in book.nearly else ""
+        yield [(reference, ""), (_said(expected, reference), mark), _seen(outcome, reference)]
+
+
+def _by_law(outcome: Outcome, book: Textbook) -> Iterator[list[tuple[str, str]]]:
+    """What follows from another number of the run, where it has one."""
+    from qsim.units import SECOND
+
+    for reference, law in book.laws.items():
+        stay = outcome.exact(law.time).mean
+        expected = "-" if stay is None else _said(law.rate * stay / SECOND, reference)
+        yield [(reference, ""), (expected, f"λ × {law.time}"), _seen(outcome, reference)]
+
+
+def _seen(outcome: Outcome, reference: str) -> tuple[str, str]:
     from qsim.cli.screen import half_said, mean_said
 
-    for reference, expected in book.says.items():
-        found = outcome.exact(reference)
-        seen = mean_said(found, reference), half_said(found, reference)
-        yield [(reference, ""), (_said(expected, reference), ""), seen]
+    found = outcome.exact(reference)
+    return mean_said(found, reference), half_said(found, reference)
 
 
 def _said(number: float, reference: str) -> str:

@@ -8,7 +8,7 @@ from qsim.theory.erlang import erlang_b, erlang_c
 from qsim.theory.leases import late_share, lease_load
 from qsim.theory.losses import mm1k, mmck, mmcn
 from qsim.theory.priorities import priorities
-from qsim.theory.retries import attempts, feedback
+from qsim.theory.retries import all_attempts, attempts, feedback
 from qsim.theory.station import Station, little
 from qsim.theory.stations import ggc, ggc_wait_quantile, md1, mg1, mginf, mm1, mmc, mmc_wait_quantile
 from qsim.theory.tails import (
@@ -23,7 +23,7 @@ from qsim.theory.tails import (
 )
 
 __all__ = [
-    "Station", "attempts", "constant_beyond", "empirical_beyond", "erlang_b", "erlang_beyond", "erlang_c",
+    "Station", "all_attempts", "attempts", "constant_beyond", "empirical_beyond", "erlang_b", "erlang_beyond", "erlang_c",
     "exponential_beyond", "feedback", "ggc", "ggc_wait_quantile", "late_share", "lease_load", "little",
     "lognormal_beyond", "md1", "mg1", "mginf", "mix_beyond", "mm1", "mm1k", "mmc", "mmc_wait_quantile", "mmck", "mmcn",
     "pareto_beyond", "priorities", "uniform_beyond",

@@ -18,6 +18,14 @@ def attempts(failing: float, most: int | None = None) -> float:
     return (1 - (0.0 if most is None else failing**most)) / (1 - failing)
 
 
+def all_attempts(mean: float, variance: float, failing: float) -> tuple[float, float]:
+    """(mean, variance) of the work on a message over all its attempts, each with a time and luck of its own: the sum of a
+    geometric number N of them, E(N) = 1 / (1 − p) and Var(N) = p / (1 − p)², so that its variance is
+    E(N) Var(S) + Var(N) E(S)² (Wald; Ross, *Introduction to Probability Models*, 3.4)."""
+    often = attempts(failing)
+    return mean * often, variance * often + failing * often**2 * mean**2
+
+
 def feedback(arrival_rate: float, service_rate: float, servers: int, failing: float) -> Station:
     """M/M/c whose failed attempts come back at once: M/M/c of all attempts, λ / (1 − p) of them.
 

@@ -117,6 +117,23 @@ def test_theory_stands_beside_what_it_knows(page):
     assert "theory" not in page(LEASES).ids
 
 
+def test_what_is_only_nearly_so_is_marked(page):
+    found = page(STATION, "--set", "consumers.worker.service=140ms")
+    told = found.text.split("is nearly M/D/2")[1].split("an approximation")[0]
+    assert told.count("approximation") == 4 and "approximation" not in told.split("jobs.wait mean")[0]
+    assert "approximation" not in page(STATION).text
+
+
+def test_the_law_of_little_is_told_with_the_time_of_the_run(page, qsim):
+    """λ = 10/s, so that the number is ten times the mean time that the same run tells."""
+    text = STATION.replace("jobs: {}", "jobs: {delay: 2s}")
+    found = page(text)
+    told = found.text.split("jobs with worker is stable")[1].split("jobs.depth mean")[1].split("λ × jobs.latency mean")[0]
+    answer = json.loads(qsim("run", "it.yaml", "--metric", "jobs.latency mean", "--json").out)
+    stay = answer["metrics"]["jobs.latency mean"]
+    assert float(told) == round(10 * stay, 1)
+
+
 def test_the_figures_of_a_sweep(page, here):
     (here / "sweep.csv").write_text(
         "consumers.worker.count,consumers.worker.service,replication,seed,jobs.wait p95,digest\n"
