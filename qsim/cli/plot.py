@@ -27,8 +27,13 @@ def command(
     scenario: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or a bundled scenario.")],
     figure: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the N-th of the file's plots.")] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="REF", help=_OF_METRIC)] = None,
-    out_: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path("."),
-    format_: Annotated[str, typer.Option("--format", metavar="png|svg", help="Of the files.")] = "png",
+    out_: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR|FILE", help="Where the files go; a name that ends in .svg is its own format."
+        ),
+    ] = Path("."),
+    format_: Annotated[str | None, typer.Option("--format", metavar="png|svg|pdf", help="Of the files (png).")] = None,
     theme: Annotated[str, typer.Option(metavar="light|dark", help="Of the paper.")] = "light",
     sweep: Annotated[
         Path | None, typer.Option(metavar="CSV", help="A table of `qsim sweep --csv`, for figures over a path.")
@@ -43,7 +48,7 @@ def command(
     from qsim.cli.progress import Watch
     from qsim.cli.runs import Wish, load, one, references, time
 
-    _one_of("--format", format_, ("png", "svg"))
+    folder, own_name, format_ = _where(out_, format_)
     _one_of("--theme", theme, ("light", "dark"))
     wish = Wish(scenario, variant, tuple(set_ or ()), seed, None, replication, 1, time(until, "--until"))
     loaded, table = load(wish), read_sweep(sweep)
@@ -52,7 +57,11 @@ def command(
     with Watch(loaded.plan.name) as watch:
         run = one(loaded, wish, watch)
     chosen = _chosen(run, loaded.plots, metric or (), figure, table)
-    _save(run, chosen, _subject(run, table), out_, format_, theme)
+    paths = [
+        _path(folder / (own_name or stem(run.plan)), None if own_name and len(chosen) == 1 else n, format_)
+        for n, _ in chosen
+    ]
+    _save(run, chosen, _subject(run, table), paths, theme)
     return ended(run)
 
 
@@ -62,6 +71,25 @@ def ended(run: Run) -> Exit:
         err(f"PARTIAL RESULT  {stopped}")
         return Exit.INTERRUPTED if stopped == "interrupted" else Exit.STOPPED
     return Exit.OK
+
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def _where(out: Path, format_: str | None) -> tuple[Path, str, str]:
+    """The folder, the name without its end where --out is a file, the format."""
+    end = out.suffix[1:].lower()
+    if end not in FORMATS or out.is_dir():
+        _one_of("--format", format_ or "png", FORMATS)
+        return out, "", format_ or "png"
+    if format_ not in (None, end):
+        raise Refused(f"--out {out} --format {format_}: which of the two?")
+    return out.parent, out.stem, end
+
+
+def _path(beside: Path, number: int | None, format_: str) -> Path:
+    """Several figures are numbered, and those that nobody named."""
+    return Path(f"{beside}{'' if number is None else f'-{number}'}.{format_}")
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
@@ -95,26 +123,29 @@ def _chosen(
     run: Run, plots: Sequence[Any], metrics: Sequence[str], figure: int | None, table: Table | None
 ) -> list[tuple[int, Figure]]:
     """Figures by number: the metrics asked for, those of the file, those of the sweep behind them."""
-    from qsim.plot.figures import asked, of_sweep, read
+    from qsim.plot.figures import asked, not_yet, of_sweep, read
 
     if metrics:
         return [(1, read(list(metrics)))]
     of_file = list(enumerate(asked(plots, run.numbers), 1))
     if figure is not None:
         return [of_file[figure - 1]]
-    swept = [] if table is None else of_sweep(table.paths, table.metrics)
+    swept = (
+        []
+        if table is None
+        else not_yet(of_sweep(table.paths, table.metrics), [f for _, f in of_file], _subject(run, table))
+    )
     return [*of_file, *enumerate(swept, len(of_file) + 1)]
 
 
-def _save(run: Run, chosen: list[tuple[int, Figure]], subject: Subject, folder: Path, format_: str, theme: str) -> None:
+def _save(run: Run, chosen: list[tuple[int, Figure]], subject: Subject, paths: Sequence[Path], theme: str) -> None:
     """A file a figure; what cannot be drawn is said, and is an error where nothing else was asked for."""
     from qsim.plot.figures import NothingToDraw
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, figure in chosen:
-        path = folder / f"{stem(run.plan)}-{number}.{format_}"
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for (number, figure), path in zip(chosen, paths, strict=True):
         try:
-            put(path, _bytes(run, figure, subject, format_, theme))
+            put(path, _bytes(run, figure, subject, path.suffix[1:], theme))
         except NothingToDraw as why:
             if len(chosen) == 1:
                 raise Refused(f"figure {number}: {why}") from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qsim.cli.progress import Watch
     from qsim.cli.runs import Wish
     from qsim.cli.together import Outcome
+    from qsim.metrics.numbers import Numbers as RunNumbers
     from qsim.plot.figures import Figure, Subject
     from qsim.plot.report import Judged, Picture, Report
     from qsim.plot.report import Table as Numbers
@@ -98,7 +99,8 @@ def report(loaded: Loaded, outcome: Outcome, run: Run, wish: Wish, table: Table 
     from qsim.scenario.show import show
 
     subject = Subject(run.numbers, None if table is None else table.rows)
-    pictures, left_out = _pictures(_figures(loaded, subject), subject, "f")
+    figures = _figures(loaded, subject)
+    pictures, left_out = _pictures(figures, subject, "f")
     return Report(
         title=loaded.plan.title or loaded.plan.name,
         name=" ".join([loaded.plan.name, *([loaded.plan.variant] if loaded.plan.variant != "base" else [])]),
@@ -111,7 +113,7 @@ def report(loaded: Loaded, outcome: Outcome, run: Run, wish: Wish, table: Table 
         left_out=left_out,
         tables=list(_tables(outcome)),
         theory=list(_theory(outcome)),
-        swept=[] if table is None else _pictures(_swept(table), subject, "s")[0],
+        swept=[] if table is None else _pictures(_swept(table, figures, subject), subject, "s")[0],
         made_by=list(_made_by(loaded, outcome, run, wish)),
         scenario=show(loaded),
     )
@@ -127,12 +129,14 @@ def _paragraphs(text: str) -> str:
 
 def _ran(loaded: Loaded, outcome: Outcome) -> Iterator[tuple[str, str]]:
     from qsim.cli.screen import round_time
+    from qsim.metrics.warmup import said
 
     plan = loaded.plan
     yield "simulated", round_time(outcome.first.ended)
     warmup = outcome.first.cut.length if outcome.first.cut else plan.warmup
     if warmup:
-        yield "warm-up", f"{round_time(warmup)}, left out of averages and counts"
+        found = f", found by {said(outcome.first.cut)}" if outcome.first.cut else ""
+        yield "warm-up", f"{round_time(warmup)}, left out of averages and counts{found}"
     if outcome.wanted > 1:
         yield "replications", f"{len(outcome.runs)}, means with half of their 95 % intervals; pictures show the first"
     yield "seed", str(plan.seed)
@@ -200,17 +204,23 @@ def _advice(loaded: Loaded, outcome: Outcome) -> Iterator[tuple[str, str]]:
 
 
 def _figures(loaded: Loaded, subject: Subject) -> list[Figure]:
-    """Those of the file and backlogs in any case, then the alerts and the first message that came back."""
+    """Those of the file and backlogs in any case, then what the warm-up was found in, the alerts and the first message that came back."""
     from qsim.plot.figures import AlertRaster, LeaseBars, OverTime, asked, default
 
     found = asked(loaded.plots, subject.numbers)
     if not any(isinstance(figure, OverTime) for figure in found):
         found.insert(0, default(subject.numbers))
+    found += [OverTime((reference,)) for reference in _settled(subject.numbers) if OverTime((reference,)) not in found]
     if loaded.plan.alerts and AlertRaster() not in found:
         found.append(AlertRaster())
     if not any(isinstance(figure, LeaseBars) for figure in found) and _any_came_back(subject):
         found.append(LeaseBars("first-redelivered"))
     return found
+
+
+def _settled(numbers: RunNumbers) -> list[str]:
+    """What a warm-up was found in, if that was asked for: the picture shows where it was cut."""
+    return [numbers.cut.metric] if numbers.cut and numbers.cut.metric else []
 
 
 def _any_came_back(subject: Subject) -> bool:
@@ -223,10 +233,10 @@ def _any_came_back(subject: Subject) -> bool:
     return True
 
 
-def _swept(table: Table) -> list[Figure]:
-    from qsim.plot.figures import of_sweep
+def _swept(table: Table, shown: Sequence[Figure], subject: Subject) -> list[Figure]:
+    from qsim.plot.figures import not_yet, of_sweep
 
-    return of_sweep(table.paths, table.metrics)
+    return not_yet(of_sweep(table.paths, table.metrics), shown, subject)
 
 
 def _pictures(figures: Sequence[Figure], subject: Subject, prefix: str) -> tuple[list[Picture], list[str]]:

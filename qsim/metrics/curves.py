@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = Any
 Columns = dict[str, Array]
 
-CHANGES = 1000
+CHANGES = 400
 """Up to so many a level or an age is drawn change by change."""
 CELLS, FEWEST, ENOUGH = 150, 24, 25
 """Of rates and values a message, whose noise grows with the number of cells: fewer where there are not so many events for

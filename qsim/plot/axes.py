@@ -46,12 +46,13 @@ def _time(seconds: float) -> str:
     """ "1h15m" rather than 75m; below a minute the shortest."""
     if seconds < 0:
         return "-" + _time(-seconds)
-    if seconds < 60 or seconds != round(seconds):
+    if seconds < 60:
         return write_duration(round(seconds * SECOND)) if seconds else "0"
-    parts, left = [], round(seconds)
-    for name, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+    parts, left = [], round(seconds, 9)
+    for name, length in (("d", 86_400), ("h", 3600), ("m", 60)):
         count, left = divmod(left, length)
-        parts += [f"{count}{name}"] if count else []
+        parts += [f"{count:.0f}{name}"] if count else []
+    parts += [f"{round(left, 9):.9g}s"] if round(left, 9) else []
     return "".join(parts)
 
 

@@ -7,7 +7,7 @@ nothing: backlogs, their ages, and how busy the consumers are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
@@ -17,20 +17,20 @@ from qsim.metrics.curves import curves
 from qsim.metrics.frames import frame, leases
 from qsim.metrics.life import find
 from qsim.metrics.numbers import Numbers
+from qsim.plot import swept
 from qsim.plot.alerts import alert_raster
 from qsim.plot.axes import legend_rows
-from qsim.plot.leases import KINDS, lease_bars
+from qsim.plot.leases import lease_bars, lease_names
 from qsim.plot.over_time import Marks, mark_names, panels, units
-from qsim.plot.swept import heat_map, swept_lines
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import parse
-from qsim.study.points import points
+from qsim.study.points import paths_of, points
 from qsim.units import SECOND, Nanos
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_OBJECTS, MOST_BARS = 6, 20
+MOST_OBJECTS, MOST_BARS, MOST_PANELS = 6, 20, 12
 PANEL, LINE, HEAD = 1.75, 0.2, 0.5
 """Inches of a panel, of a line of its legend, and of what stands below all."""
 
@@ -46,12 +46,14 @@ class OverTime:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """``by`` is a second path: a line for each of its values, or with ``is_map`` the other side of a map."""
+    """``by`` is a second path: a line for each of its values, or with ``is_map`` the other side of a map; ``beside`` are
+    the others: a panel for each of their settings, so that nothing is averaged but replications."""
 
     path: str
     references: tuple[str, ...]
     by: str | None = None
     is_map: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +120,22 @@ def caption(figure: Figure, subject: Subject) -> str:
 
 _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
     OverTime: lambda figure, subject: ", ".join(figure.references),
-    Swept: lambda figure, subject: f"{', '.join(figure.references)} over {_paths(figure)}",
+    Swept: lambda figure, subject: _swept_caption(_spread(figure, subject), subject),
     LeaseBars: lambda figure, subject: f"{_deliveries(figure, subject)} of {_message_name(figure, subject.numbers)}",
     AlertRaster: lambda figure, subject: "When alerts fired",
 }
 
 
-def _paths(figure: Swept) -> str:
-    return figure.path if figure.by is None else f"{figure.path} and {figure.by}"
+def _swept_caption(figure: Swept, subject: Subject) -> str:
+    paths = [figure.path, *([figure.by] if figure.by else []), *figure.beside]
+    over = f"{', '.join(figure.references)} over {_and(paths)}"
+    there_are = len(_settings(figure, subject))
+    return over if there_are <= MOST_PANELS else f"{over}, the first {MOST_PANELS} of {there_are} settings of {_and(figure.beside)}"
+
+
+def _and(paths: Sequence[str]) -> str:
+    *most, last = paths
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _deliveries(figure: LeaseBars, subject: Subject) -> str:
@@ -166,9 +176,9 @@ def _height_of_alerts(figure: AlertRaster, subject: Subject, width: float) -> fl
 
 _HEIGHTS: dict[type, Callable[[Any, Subject, float], float]] = {
     OverTime: _height_over_time,
-    Swept: lambda figure, subject, width: 2.6 * len(figure.references),
+    Swept: lambda figure, subject, width: _height_swept(_spread(figure, subject), subject, width),
     LeaseBars: lambda figure, subject, width: (
-        0.32 * len(_leases(figure, subject)) + 0.3 + LINE * legend_rows([*KINDS, "effect"], width)
+        0.32 * len(_leases(figure, subject)) + 0.3 + LINE * legend_rows(lease_names(_leases(figure, subject)), width)
     ),
     AlertRaster: _height_of_alerts,
 }
@@ -187,15 +197,71 @@ def _over_time(figure: OverTime, subject: Subject, canvas: Canvas) -> list[Axes]
 
 
 def _swept(figure: Swept, subject: Subject, canvas: Canvas) -> list[Axes]:
-    axes = _below_each_other(canvas, len(figure.references))
-    paths = [figure.path, *([figure.by] if figure.by else [])]
-    for each, reference in zip(axes, figure.references, strict=True):
-        found = points(_table(figure, subject, [*paths, reference]), paths, reference)
+    figure = _spread(figure, subject)
+    table = _table(figure, subject, [figure.path, *figure.references])
+    panels = _settings(figure, subject)[:MOST_PANELS]
+    columns = _columns(panels, canvas.get_figwidth())
+    drawn: list[Axes] = []
+    for reference, axes in zip(figure.references, _grids(canvas, len(figure.references), len(panels), columns), strict=True):
+        drawn += _panels_of(figure, reference, table, panels, axes)
+    if figure.by is not None and figure.beside and not figure.is_map:
+        swept.legend_below(canvas, drawn[0])
+    return drawn
+
+
+def _panels_of(figure: Swept, reference: str, table: pd.DataFrame, panels: Sequence[swept.Setting], axes: list[Axes]) -> list[Axes]:
+    paths = [figure.path, *([figure.by] if figure.by else []), *figure.beside]
+    found = points(table, paths, reference)
+    for each, setting in zip(axes, panels, strict=True):
+        rows = swept.of_setting(found, setting)
         if figure.is_map:
-            heat_map(found, figure.path, str(figure.by), reference, each)
+            swept.heat_map(rows, figure.path, str(figure.by), reference, each, setting, found["mean"].max())
         else:
-            swept_lines(found, figure.path, reference, each, figure.by)
+            swept.swept_lines(rows, figure.path, reference, each, figure.by, setting)
+    if not figure.is_map:
+        swept.one_scale(axes, reference)
     return axes
+
+
+def _spread(figure: Swept, subject: Subject) -> Swept:
+    """With a place for every path of the table: lines for the second, panels for the settings of the others."""
+    paths = () if subject.sweep is None else paths_of(subject.sweep)
+    others = [path for path in paths if path not in (figure.path, figure.by)]
+    if figure.by is None and others:
+        return replace(figure, by=others[0], beside=tuple(others[1:]))
+    return replace(figure, beside=tuple(others))
+
+
+def _settings(figure: Swept, subject: Subject) -> list[swept.Setting]:
+    return [()] if subject.sweep is None or not figure.beside else swept.settings(subject.sweep, figure.beside)
+
+
+def _columns(panels: Sequence[swept.Setting], width: float) -> int:
+    return min(len(panels), 2 if width > 6 else 1)
+
+
+def _grids(canvas: Canvas, many: int, panels: int, columns: int) -> list[list[Axes]]:
+    """So many times so many axes, those of each below those before."""
+    rows = -(-panels // columns)
+    grid = canvas.subplots(many * rows, columns, squeeze=False).reshape(many, rows * columns)
+    for empty in grid[:, panels:].flat:
+        empty.remove()
+    return [list(axes[:panels]) for axes in grid]
+
+
+def _height_swept(figure: Swept, subject: Subject, width: float) -> float:
+    panels = _settings(figure, subject)[:MOST_PANELS]
+    rows = -(-len(panels) // _columns(panels, width)) * len(figure.references)
+    return 2.4 * rows + LINE * _legend_rows(figure, subject, width)
+
+
+def _legend_rows(figure: Swept, subject: Subject, width: float) -> int:
+    """Of a legend below all panels, or above each."""
+    if figure.by is None or figure.is_map or subject.sweep is None or figure.by not in subject.sweep:
+        return 0
+    values = subject.sweep[figure.by].unique()[:swept.MOST_LINES]
+    rows = 1 + legend_rows([f"{swept.short(figure.by)} {value}" for value in values], width)
+    return rows if figure.beside else rows * len(figure.references)
 
 
 def _table(figure: Swept, subject: Subject, columns: Sequence[str]) -> pd.DataFrame:
@@ -260,12 +326,18 @@ def _events(plan: Plan, ended: Nanos) -> list[tuple[str, float, float]]:
 
 
 def of_sweep(paths: Sequence[str], metrics: Sequence[str]) -> list[Figure]:
-    """Of one path lines; of two lines, and a map of each metric; of more, lines over each path, the others averaged."""
-    if len(paths) == 2:
-        lines = [Swept(paths[0], (metric,), paths[1]) for metric in metrics]
-        maps = [Swept(paths[0], (metric,), paths[1], is_map=True) for metric in metrics]
-        return [figure for pair in zip(lines, maps, strict=True) for figure in pair]
-    return [Swept(path, (metric,)) for metric in metrics for path in paths]
+    """Of one path lines; of two lines, and a map of each metric; of more, panels of both."""
+    if len(paths) == 1:
+        return [Swept(paths[0], (metric,)) for metric in metrics]
+    lines = [Swept(paths[0], (metric,), paths[1], beside=tuple(paths[2:])) for metric in metrics]
+    maps = [replace(each, is_map=True) for each in lines]
+    return [figure for pair in zip(lines, maps, strict=True) for figure in pair]
+
+
+def not_yet(figures: Sequence[Figure], shown: Sequence[Figure], subject: Subject) -> list[Figure]:
+    """Those of a sweep that are not among what is shown: a file may ask for the same."""
+    known = {_spread(figure, subject) for figure in shown if isinstance(figure, Swept)}
+    return [figure for figure in figures if not isinstance(figure, Swept) or _spread(figure, subject) not in known]
 
 
 def check(figure: Figure, numbers: Numbers) -> None:

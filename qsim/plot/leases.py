@@ -38,19 +38,33 @@ def lease_bars(leases: pd.DataFrame, axes: Axes) -> Axes:
     start = float(leases.start_s.min())
     end = float(leases[["lease_end_s", "work_end_s"]].max().max())
     scales.time_of_run(axes, start, end + 0.02 * (end - start))
-    scales.legend_above(axes, _handles(bool(leases.has_effect.any())))
+    scales.legend_above(axes, _handles(lease_names(leases)))
     return axes
 
 
-def _delivery(axes: Axes, row: int, lease: Mapping[Any, Any]) -> None:
+def lease_names(leases: pd.DataFrame) -> list[str]:
+    """What the legend tells: of the kinds of time those that there were, and the effect."""
+    there = {kind for lease in leases.to_dict("records") for start, end, kind in _times(lease) if end > start}
+    return [*(kind for kind in KINDS if kind in there), *(["effect"] if leases.has_effect.any() else [])]
+
+
+def _times(lease: Mapping[Any, Any]) -> list[tuple[float, float, str]]:
+    """(from, to, kind); what ends before it begins was not."""
     start, works = lease["start_s"], lease["work_start_s"]
     lease_end, work_end = lease["lease_end_s"], lease["work_end_s"]
-    _bar(axes, row, works, min(work_end, lease_end), "leased, at work")
-    _bar(axes, row, max(lease_end, works), work_end, "at work without a lease")
-    _bar(axes, row, start, min(works, lease_end), "leased, nobody at work")
-    _bar(axes, row, max(work_end, start), lease_end, "leased, nobody at work")
+    return [
+        (works, min(work_end, lease_end), "leased, at work"),
+        (max(lease_end, works), work_end, "at work without a lease"),
+        (start, min(works, lease_end), "leased, nobody at work"),
+        (max(work_end, start), lease_end, "leased, nobody at work"),
+    ]
+
+
+def _delivery(axes: Axes, row: int, lease: Mapping[Any, Any]) -> None:
+    for start, end, kind in _times(lease):
+        _bar(axes, row, start, end, kind)
     if lease["has_effect"]:
-        axes.plot([work_end], [row], **_effect())
+        axes.plot([lease["work_end_s"]], [row], **_effect())
 
 
 def _bar(axes: Axes, row: int, start: float, end: float, kind: str) -> None:
@@ -67,6 +81,5 @@ def _effect() -> dict[str, Any]:
     return {"marker": "o", "linestyle": "", "color": ink, "markeredgecolor": paper, "markersize": 7, "clip_on": False, "zorder": 4}
 
 
-def _handles(has_effects: bool) -> list[Any]:
-    kinds: list[Any] = [Patch(label=kind, **_look(kind)) for kind in KINDS]
-    return kinds + [Line2D([], [], label="effect", **_effect())] * has_effects
+def _handles(names: list[str]) -> list[Any]:
+    return [Patch(label=name, **_look(name)) if name in KINDS else Line2D([], [], label=name, **_effect()) for name in names]

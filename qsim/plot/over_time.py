@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FEW_EVENTS = 3
 """More planned events are not told by name."""
+MOMENTS: tuple[Any, ...] = (":", "-.", (0, (7, 2)))
+"""Lines of what takes no time, one kind an event that is named."""
 FEW_VALUES = 60
 """Up to so many values a message are points on their line too: between them nothing is known."""
 
@@ -64,7 +66,9 @@ def over_time(curves: Mapping[str, pd.DataFrame], axes: Axes, marks: Marks = NO_
     """Curves of one unit by their references: ``value`` over ``time_s``, the index, between ``low`` and ``high`` if
     there are such columns."""
     first = parse(next(iter(curves)))
-    handles: list[Any] = [_curve(axes, number, name, table) for number, (name, table) in enumerate(curves.items())]
+    handles: list[Any] = [
+        _curve(axes, number, name, table, _width(number, len(curves))) for number, (name, table) in enumerate(curves.items())
+    ]
     handles += [_band()] * _has_bands(curves)
     axes.set_ylabel(_unit(first))
     scales.from_zero(axes)
@@ -82,14 +86,23 @@ def _unit(reference: Reference) -> str:
 
 _BAND = 0.25
 _SEEN = 0.05
+WIDTHS = 3
+"""Up to so many curves of a panel have widths of their own."""
+ABOVE_AXIS = 2.6
+"""Before the axis: what is 0 all the time lies on it."""
 
 
-def _curve(axes: Axes, number: int, name: str, table: pd.DataFrame) -> Line2D:
+def _width(number: int, count: int) -> float:
+    """Those drawn later are thinner: where curves lie on each other, each is seen."""
+    return min(3.0, 1.5 + 0.7 * (count - 1 - number)) if count <= WIDTHS else 1.5
+
+
+def _curve(axes: Axes, number: int, name: str, table: pd.DataFrame, width: float) -> Line2D:
     look, kind = line(number), _kind(parse(name), table)
     if "low" in table:
         step: Any = "post"
         axes.fill_between(table.index, table.low, table.high, color=look["color"], alpha=_BAND, linewidth=0, step=step)
-    [drawn] = axes.plot(table.index, table.value, label=name, **look, **kind)
+    [drawn] = axes.plot(table.index, table.value, label=name, linewidth=width, zorder=ABOVE_AXIS, **look, **kind)
     return drawn
 
 
@@ -124,7 +137,7 @@ def behind(axes: Axes, marks: Marks) -> list[Any]:
     """The warm-up's end as a line, planned events as bands, or lines where they take no time; what a legend tells."""
     drawn: dict[str, Any] = {}
     for label, (_, start, end) in zip(mark_names(marks), marks.events, strict=False):
-        drawn[label] = _event(axes, start, end, label)
+        drawn[label] = _event(axes, start, end, label, MOMENTS[len({*drawn} - {label}) % len(MOMENTS)])
     if marks.warmup_s:
         drawn["warm-up ends"] = _moment(axes, marks.warmup_s, "warm-up ends", "--")
     return list(drawn.values()) if marks.are_named else []
@@ -136,13 +149,13 @@ def mark_names(marks: Marks) -> list[str]:
     return names if len(set(names)) <= FEW_EVENTS else ["planned events"] * len(names)
 
 
-def _event(axes: Axes, start: float, end: float, label: str) -> Any:
+def _event(axes: Axes, start: float, end: float, label: str, kind: Any) -> Any:
     if end <= start:
-        return _moment(axes, start, label, ":")
+        return _moment(axes, start, label, kind)
     return axes.axvspan(start, end, color=rcParams["grid.color"], zorder=0, linewidth=0, label=label)
 
 
-def _moment(axes: Axes, at: float, label: str, kind: str) -> Line2D:
+def _moment(axes: Axes, at: float, label: str, kind: Any) -> Line2D:
     return axes.axvline(at, color=rcParams["xtick.color"], linestyle=kind, linewidth=1.1, zorder=1.5, label=label)
 
 

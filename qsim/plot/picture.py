@@ -1,4 +1,4 @@
-"""A figure as a file: PNG or SVG bytes, or SVG for a page that colours it itself.
+"""A figure as a file: PNG, SVG or PDF bytes, or SVG for a page that colours it itself.
 
 It knows canvases and their bytes; what is on them, ``figures`` draws.
 """
@@ -9,6 +9,7 @@ import io
 import re
 from html import escape
 from textwrap import shorten
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -21,9 +22,11 @@ WIDE, NARROW = 9.0, 3.75
 """Inches: of a page, and of a telephone."""
 TITLE_LETTERS = 10
 """Of a title, in an inch."""
-FORMATS = ("png", "svg")
+FORMATS = ("png", "svg", "pdf")
 
-_NO_DATE = {"Date": None, "Creator": None}
+_NO_DATE: dict[str, Any] = {
+    "png": {"Software": None}, "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}  # fmt: skip
 
 
 def picture(
@@ -34,7 +37,7 @@ def picture(
     target = io.BytesIO()
     with themed(theme), rc_context({"svg.hashsalt": "qsim"}):
         canvas = _drawn(figure, subject, width, title)
-        canvas.savefig(target, format=format, metadata=_NO_DATE if format == "svg" else {"Software": None})
+        canvas.savefig(target, format=format, metadata=_NO_DATE[format])
     return target.getvalue()
 
 

@@ -6,12 +6,13 @@ them of a sweep's table).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from qsim.plot import axes as scales
 from qsim.plot.style import line
@@ -22,10 +23,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LINES, MOST_TICKS = 8, 10
+LETTER = 0.085
+"""Inches that a letter of a tick needs, with some air."""
+
+Setting = tuple[tuple[str, Any], ...]
+"""Other paths and their values, where a panel is of one setting of them."""
 
 
-def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None) -> Axes:
-    """The metric over the path ``x``, a line for each value of ``by``; the bands are the intervals."""
+def settings(table: pd.DataFrame, paths: tuple[str, ...]) -> list[Setting]:
+    """Those of the table, in its order."""
+    rows = table[list(paths)].drop_duplicates().itertuples(index=False, name=None)
+    return [tuple(zip(paths, values, strict=True)) for values in rows]
+
+
+def of_setting(points: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    """The points that have it."""
+    for path, value in setting:
+        points = points[points[path] == value]
+    return points
+
+
+def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None, setting: Setting = ()) -> Axes:
+    """The metric over the path ``x``, a line for each value of ``by``; the bands are the intervals.  A panel of one
+    ``setting`` of other paths is named by it, and has its legend with the others."""
     at, labels = positions(points[x])
     found = points.assign(_at=at)
     handles: list[Any] = []
@@ -34,8 +54,35 @@ def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str |
         handles.append(_line(axes, group.sort_values("_at"), line(number), f"{short(by or '')} {value}"))
     _values(axes, metric)
     _path_axis(axes, x, at, labels)
-    scales.name_above(axes, metric) if by is None else scales.legend_above(axes, handles, metric)
+    if by is None or setting:
+        scales.name_above(axes, _name(metric, setting))
+    else:
+        scales.legend_above(axes, handles, metric + _some_of(len(groups), by))
     return axes
+
+
+def _name(metric: str, setting: Setting) -> str:
+    return "\n".join([metric, ", ".join(f"{short(path)} {value}" for path, value in setting)][: 1 + bool(setting)])
+
+
+def _some_of(count: int, by: str) -> str:
+    return f", the first {MOST_LINES} of {count} values of {short(by)}" if count > MOST_LINES else ""
+
+
+def legend_below(canvas: Any, axes: Axes) -> None:
+    """One for all panels, whose lines are the same."""
+    handles: Any = list(axes.lines)
+    columns = scales.legend_columns([str(handle.get_label()) for handle in handles], canvas.get_figwidth())
+    canvas.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=1.8)
+
+
+def one_scale(axes: list[Axes], metric: str) -> None:
+    """Panels that are compared have the same vertical axis."""
+    high = max(each.get_ylim()[1] for each in axes)
+    low = min(each.get_ylim()[0] for each in axes)
+    for each in axes:
+        each.set_ylim(low, high)
+        scales.value_axis(each.yaxis, _dimension(metric), 4)
 
 
 def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any], label: str) -> Any:
@@ -44,31 +91,40 @@ def _line(axes: Axes, points: pd.DataFrame, look: dict[str, Any], label: str) ->
     return drawn
 
 
-def heat_map(points: pd.DataFrame, x: str, y: str, metric: str, axes: Axes) -> Axes:
-    """The metric over two paths, each cell with its value."""
+def heat_map(points: pd.DataFrame, x: str, y: str, metric: str, axes: Axes, setting: Setting = (), most: float | None = None) -> Axes:
+    """The metric over two paths, each cell with its value; ``most`` is the brightest, where panels are compared."""
     columns, rows = _in_order(points[x]), _in_order(points[y])
     grid = points.pivot(index=y, columns=x, values="mean").reindex(index=rows, columns=columns)
     measured = _dimension(metric)
     values = grid.to_numpy(float)
-    norm: Any = PowerNorm(0.5)  # the small differ too, where one is huge
+    norm: Any = PowerNorm(0.5, 0 if most else None, most)  # the small differ too, where one is huge
     axes.imshow(values, cmap="cividis", norm=norm, aspect="auto", origin="lower")
     for (i, j), value in np.ndenumerate(values):
         _cell(axes, i, j, float(value), measured, norm)
-    axes.set_xticks(range(len(columns)), list(map(str, columns)))
+    _smaller_where_narrow(axes, len(columns))
+    _named_ticks(axes, dict(enumerate(map(str, columns))), [_inches(axes) / len(columns)] * (len(columns) - 1))
     axes.set_yticks(range(len(rows)), list(map(str, rows)))
     axes.set_xlabel(short(x))
     axes.set_ylabel(short(y))
     axes.grid(visible=False)
-    scales.name_above(axes, metric)
+    scales.name_above(axes, _name(metric, setting))
     return axes
 
 
 def _cell(axes: Axes, row: int, column: int, value: float, measured: str, norm: Any) -> None:
     if np.isfinite(value):
-        ink = "white" if norm(value) < 0.55 else "black"
+        ink = "white" if norm(value) < 0.45 else "black"
         axes.text(column, row, _said(float(f"{value:.3g}"), measured), ha="center", va="center", color=ink)
     else:
         axes.text(column, row, "-", ha="center", va="center")
+
+
+def _smaller_where_narrow(axes: Axes, columns: int) -> None:
+    """The values of cells, down to what can still be read."""
+    longest = max((len(text.get_text()) for text in axes.texts), default=1)
+    size = 9 * min(1.0, _inches(axes) / columns / (longest * LETTER))
+    for text in axes.texts:
+        text.set_fontsize(max(5.5, size))
 
 
 def _said(value: float, measured: str) -> str:
@@ -123,7 +179,36 @@ def _values(axes: Axes, metric: str) -> None:
 def _path_axis(axes: Axes, x: str, at: list[float], labels: list[str] | None) -> None:
     axes.set_xlabel(short(x))
     ticks = dict(sorted(zip(at, labels or map(scales.number, at), strict=True)))
+    if _is_crowded(list(ticks)):
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
     if labels or len(ticks) <= MOST_TICKS:
-        axes.set_xticks(list(ticks), list(ticks.values()))
+        _named_ticks(axes, ticks, [gap * _inches(axes) for gap in _gaps(list(ticks), axes.get_xscale())])
     else:
         axes.xaxis.set_major_locator(MaxNLocator(MOST_TICKS, integer=True))
+
+
+def _is_crowded(at: list[float]) -> bool:
+    """Whether values from 1 to 600 would lie on one heap, and do not where distances are ratios."""
+    return 2 < len(at) <= MOST_TICKS and at[0] > 0 and min(_gaps(at, "linear")) < 0.03 < min(_gaps(at, "log"))
+
+
+def _gaps(at: list[float], scale: str) -> list[float]:
+    """The distance of each from the one before, as a share of the axis."""
+    where = np.log(at) if scale == "log" else np.array(at, float)
+    return list(np.diff(where) / (where[-1] - where[0])) if len(at) > 1 else []
+
+
+def _inches(axes: Axes) -> float:
+    """About so wide is what is drawn, without what stands to its left."""
+    figure: Any = axes.figure
+    spec: Any = axes.get_subplotspec()
+    return figure.get_figwidth() / (spec.get_gridspec().ncols if spec else 1) - 0.9
+
+
+def _named_ticks(axes: Axes, ticks: dict[float, str], gaps: list[float]) -> None:
+    """All of them, with so many inches between them: where they do not fit beside each other they are turned."""
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    letters = [(len(one) + len(other)) / 2 for one, other in pairwise(ticks.values())]
+    if any((many + 0.5) * LETTER > gap for many, gap in zip(letters, gaps, strict=True)):
+        axes.tick_params(axis="x", labelrotation=90)

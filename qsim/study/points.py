@@ -43,6 +43,12 @@ class Table:
     metrics: tuple[str, ...]
 
 
+def paths_of(rows: pd.DataFrame) -> tuple[str, ...]:
+    """The columns before ``replication``; none where there is no such column."""
+    columns = list(rows.columns)
+    return tuple(columns[: columns.index("replication")]) if "replication" in columns else ()
+
+
 def read(path: Path) -> Table:
     """A file of ``qsim sweep --csv``: the columns before ``replication`` are paths, those after it metrics.  ValueError
     where it is none."""
@@ -50,8 +56,8 @@ def read(path: Path) -> Table:
 
     rows = pd.read_csv(path)
     columns = list(rows.columns)
-    if "replication" not in columns[1:]:
+    paths = paths_of(rows)
+    if not paths:
         raise ValueError("not the table of a sweep: it has no column 'replication' behind the paths")
-    at = columns.index("replication")
-    metrics = [column for column in columns[at + 1 :] if column not in ("seed", "digest")]
-    return Table(rows, tuple(columns[:at]), tuple(metrics))
+    metrics = [column for column in columns[len(paths) + 1 :] if column not in ("seed", "digest")]
+    return Table(rows, paths, tuple(metrics))

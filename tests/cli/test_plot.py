@@ -51,7 +51,7 @@ def test_a_figure_over_a_path_needs_its_sweep(qsim, here):
     answer = qsim("plot", "swept.yaml")
     assert answer.code == 2 and "needs the table of a sweep" in answer.err
     answer = qsim("plot", "swept.yaml", "--sweep", "sweep.csv", "--format", "svg")
-    assert answer.lines == ["written to station-1.svg", "written to station-2.svg"]
+    assert answer.lines == ["written to station-1.svg"]  # the sweep's own is the same
     assert "worker count" in (here / "station-1.svg").read_text()
 
 
@@ -68,3 +68,20 @@ def test_a_figure_over_a_path_needs_its_sweep(qsim, here):
 def test_what_is_wrong_is_said_before_the_run(qsim, arguments, said):
     answer = qsim("plot", "leases.yaml", *arguments)
     assert answer.code == 2 and said in answer.err and not answer.out
+
+
+@pytest.mark.parametrize(("end", "begins"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_file_is_written_in_the_format_of_its_name(qsim, here, end, begins):
+    answer = qsim("plot", "station.yaml", "--out", f"pictures/mine.{end}")
+    assert answer.lines == [f"written to pictures/mine.{end}"]
+    assert (here / "pictures" / f"mine.{end}").read_bytes().startswith(begins)
+
+
+def test_several_figures_of_one_name_are_numbered(qsim, here):
+    answer = qsim("plot", "leases.yaml", "--out", "mine.svg")
+    assert answer.lines == ["written to mine-1.svg", "written to mine-2.svg"]
+
+
+def test_a_name_and_a_format_that_differ_are_refused(qsim, here):
+    answer = qsim("plot", "station.yaml", "--out", "mine.svg", "--format", "png")
+    assert answer.code == 2 and "which of the two?" in answer.err

@@ -211,3 +211,10 @@ def test_every_figure_of_a_bundled_scenario_can_be_read():
     for name in bundled():
         for plot in read(name).plots:
             assert figures.read(plot)
+
+
+def test_the_page_shows_what_the_warm_up_was_found_in(qsim, here):
+    (here / "found.yaml").write_text(STATION.replace("warmup: 2m", "warmup: auto"))
+    assert qsim("report", "found.yaml").code == 0
+    page = (here / next(path.name for path in here.glob("*.html"))).read_text()
+    assert "found by MSER-5 of jobs.depth" in page and "<figcaption>jobs.depth</figcaption>" in page

@@ -62,7 +62,7 @@ def test_levels_are_drawn_as_the_table_says(axes):
         assert np.array_equal(drawn.get_ydata(), table.value, equal_nan=True)
         assert drawn.get_drawstyle() == "steps-post"  # it holds until it changes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time of the run", "messages")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*names, "least to most"]
     assert axes.get_ylim()[0] == 0
     assert labels(axes.xaxis) == ["0", "5m", "10m", "15m", "20m"]
 
@@ -101,9 +101,23 @@ def test_the_warm_up_and_planned_events_stand_behind(axes):
 
 def test_many_events_are_told_together(axes):
     events = [(f"event-{i}", 60.0 * i, 60.0 * i + 30) for i in range(5)]
-    over_time(curves(leases().numbers, ["jobs.visible"]), axes, Marks(0, events))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["jobs.visible", "planned events"]
+    over_time(curves(leases().numbers, ["jobs-dlq.visible"]), axes, Marks(0, events))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["jobs-dlq.visible", "planned events"]
     assert len(axes.patches) == 5
+
+
+def test_a_few_moments_differ_in_their_lines_and_curves_on_each_other_in_their_widths(axes):
+    moments = [("fixed", 300.0, 300.0), ("replay", 600.0, 600.0)]
+    over_time(curves(leases().numbers, ["jobs.visible", "jobs-dlq.visible"]), axes, Marks(0, moments))
+    kinds = [drawn.get_linestyle() for drawn in axes.lines[2:]]
+    assert len(kinds) == 2 and kinds[0] != kinds[1]
+    assert axes.lines[0].get_linewidth() > axes.lines[1].get_linewidth()
+
+
+def test_the_legend_of_leases_tells_only_the_times_that_there_were(axes):
+    table = leases_of(leases().numbers, leases().find("first-redelivered"))
+    lease_bars(table.assign(work_end_s=table.lease_end_s, work_start_s=table.start_s, has_effect=False), axes)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["leased, at work"]
 
 
 def test_what_has_another_unit_has_a_panel_of_its_own():
@@ -192,7 +206,7 @@ def test_values_of_a_path_stand_where_they_belong(values, at):
 
 @pytest.mark.parametrize(
     ("value", "dimension", "said"),
-    [(0, "time", "0"), (90, "time", "1m30s"), (4500, "time", "1h15m"), (0.25, "time", "250ms"), (0.5, "share", "50 %"),
+    [(0, "time", "0"), (90, "time", "1m30s"), (4500, "time", "1h15m"), (60.2, "time", "1m0.2s"), (0.25, "time", "250ms"), (0.5, "share", "50 %"),
      (12000, "count", "12,000"), (0.25, "rate", "0.25")],
 )  # fmt: skip
 def test_ticks_are_what_people_write(value, dimension, said):
