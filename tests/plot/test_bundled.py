@@ -149,6 +149,12 @@ def test_settings_on_one_heap_stand_at_their_ratios(counts, scale):
     assert axes.get_xscale() == scale
 
 
+def test_settings_that_do_not_fit_beside_each_other_are_turned():
+    table = sweep([f"{n}m30s" for n in range(1, 11)], ("30s",), ("10/s",)).drop(columns=[LEASE, RATE])
+    canvas = drawn(figures.Swept(COUNT, ("jobs.wait p95",)), figures.Subject(leases().numbers, table), picture.NARROW)
+    assert "10m30s" in {text.get_text() for text in shown(canvas)} and overlapping(canvas) == []
+
+
 # --- a page -----------------------------------------------------------------------------------------------------------
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
