@@ -14,6 +14,7 @@ _WHERE = {
     "load": "qsim.api",
     "expect": "qsim.api",
     "compare": "qsim.api",
+    "find": "qsim.api",
     "sweep": "qsim.api",
     "brokers_table": "qsim.api",
     "Scenario": "qsim.api",
@@ -53,6 +54,7 @@ __all__ = [
     "brokers_table",
     "compare",
     "expect",
+    "find",
     "load",
     "sweep",
 ]

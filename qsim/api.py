@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from qsim.claims.compared import Comparison
     from qsim.claims.expect import Expect
+    from qsim.claims.found import Found
     from qsim.claims.verdicts import Verdict
     from qsim.metrics.numbers import Numbers
     from qsim.sim.recording import Recording
     from qsim.study.sweep import Sweep
 
-__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "compare", "expect", "load", "sweep", "write"]
+__all__ = ["Run", "Scenario", "ScenarioError", "brokers_table", "compare", "expect", "find", "load", "sweep", "write"]
 
 ENGINE = "simpy"
 RESULT_FORMAT = 1
@@ -77,18 +78,52 @@ def sweep(
     """Run it over every combination of the values at some dotted paths (the file's ``sweep:`` by itself), all with the
     same luck: ``qsim.sweep(s, {"consumers.worker.count": range(1, 20)}, replications=10).frame()``.  ``store`` is a
     folder in which finished runs are kept; with ``resume`` those that are there are not run again."""
-    from qsim.claims.asked import Asked, default_metrics
+    from qsim.claims.asked import Asked, default_metrics, with_precision
     from qsim.scenario.grid import of_file, of_python, points
     from qsim.study import sweep as study
 
+    _are_counts(replications=replications, jobs=jobs)
+    if over is not None and not isinstance(over, Mapping):
+        raise ValueError("over gives each path its values: {'consumers.worker.count': range(1, 20)}")
     axes = of_file(scenario.loaded) if over is None else [of_python(path, values) for path, values in over.items()]
     if not axes:
         raise ValueError("the file has no sweep: say what to change, {'consumers.worker.count': range(1, 20)}")
-    asked = Asked(tuple(metrics) or default_metrics(scenario.loaded, [axis.path for axis in axes]))
-    grid = points(scenario.loaded, axes)
-    _check_told([point.plan for point in grid], asked.metrics)
-    how = study.how(asked, jobs, dask, store, resume)
-    return study.sweep([a.path for a in axes], grid, asked.metrics, replications or scenario.plan.replications, asked, how)
+    paths, grid = [axis.path for axis in axes], points(scenario.loaded, axes)
+    plans = [point.plan for point in grid]
+    asked = Asked(with_precision(tuple(metrics) or default_metrics(scenario.loaded, paths), plans, replications))
+    _check_told(plans, asked.metrics)
+    return study.sweep(paths, grid, asked.metrics, replications, asked, study.how(asked, jobs, dask, store, resume))
+
+
+def find(
+    scenario: Scenario,
+    path: str,
+    *,
+    between: tuple[int, int] | None = None,
+    values: Sequence[Any] | str | None = None,
+    largest: bool = False,
+    that: str | None = None,
+    replications: int | None = None,
+    max_replications: int | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
+    store: str | Path | None = None,
+    resume: bool = False,
+) -> Found:
+    """The smallest (or largest) value at a dotted path for which what the scenario expects holds:
+    ``qsim.find(s, "consumers.worker.count", between=(1, 40)).value``; ``values=["10s", "30s", "1m"]`` where they are no
+    whole numbers.  By bisection, with the same luck for all; ``is_one_way`` says whether it fails at the other end."""
+    from qsim.claims.found import MOST, sought, whole_numbers
+    from qsim.scenario.grid import of_python
+    from qsim.study.sweep import how
+
+    _are_counts(replications=replications, max_replications=max_replications, jobs=jobs)
+    if (between is None) == (values is None):
+        raise ValueError("say where to look: between=(1, 40), or values=['10s', '30s', '1m']")
+    axis = of_python(path, values if between is None else whole_numbers(path, between))
+    most = MOST if max_replications is None else max_replications
+    looked_for = sought(scenario.loaded, axis, that, largest=largest, replications=replications, most=most)
+    return looked_for.found(how(looked_for.asked, jobs, dask, store, resume))
 
 
 def compare(
@@ -104,12 +139,20 @@ def compare(
     from qsim.claims.compared import compare as side_by_side
     from qsim.study.compare import Wanted
 
+    _are_counts(replications=replications, jobs=jobs)
     named = scenarios if isinstance(scenarios, Mapping) else {_column(each): each for each in scenarios}
     if len(named) < 2 or len(named) < len(scenarios):
         raise ValueError("compare needs two scenarios or more, of different names: {'as it is': s, 'more': t}")
     plans = {name: scenario.plan for name, scenario in named.items()}
     _check_told(list(plans.values()), metrics)
     return side_by_side(plans, metrics, Wanted(replications, jobs), seed)
+
+
+def _are_counts(**given: Any) -> None:
+    """0 replications are no fewer than were asked for, they are a mistake."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r}: a whole number, 1 or more")
 
 
 def _column(scenario: Scenario) -> str:

@@ -63,6 +63,12 @@ def default_metrics(loaded: Loaded, paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(drawn or expected or always))[:MOST_METRICS]
 
 
+def with_precision(metrics: Sequence[str], plans: Sequence[Plan], replications: int | None) -> tuple[str, ...]:
+    """And what decides how often each of them is run, where no number says it."""
+    rules = [] if replications else [plan.precision.metric.text for plan in plans if plan.precision is not None]
+    return tuple(dict.fromkeys([*metrics, *rules]))
+
+
 def check_told_by(plans: Sequence[Plan], metric: str) -> None:
     """Whether every one of them can tell it; raises ReferenceError_."""
     reference = parse(metric)

@@ -18,7 +18,7 @@ from qsim.scenario.plan import Plan
 from qsim.scenario.reference import Reference, ReferenceError_, check_told, dimension, parse
 from qsim.study.compare import Difference, Wanted, difference, side_by_side
 from qsim.study.intervals import Estimate, estimate
-from qsim.study.tasks import Answer
+from qsim.study.tasks import Answer, Interrupted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +83,8 @@ class Comparison:
     answers: Mapping[str, Sequence[Answer]]
     references: tuple[str, ...]
     asked: tuple[str, ...] = ()
+    interrupted_of: int | None = None
+    """How many replications there should be (with a precision, at most), where Ctrl-C left fewer."""
 
     @property
     def names(self) -> list[str]:
@@ -153,12 +155,13 @@ class Comparison:
     def json(self) -> dict[str, Any]:
         """As ``compare --json`` prints it."""
         rows = [self._row(name, text) for text in self.told for name in self.names]
-        return {
+        told = {
             "seed": next(iter(self.plans.values())).seed,
             "replications": self.replications,
             "columns": [self._column_json(name, rows) for name in self.names],
             "conservation": {"holds": not self.violations, "problems": self.violations},
         }
+        return told if self.interrupted_of is None else told | {"stopped": "interrupted", "of": self.interrupted_of}
 
     def _column_json(self, name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         own = [row for row in rows if row["scenario"] == name]
@@ -185,15 +188,21 @@ class Comparison:
 def compare(
     plans: Mapping[str, Plan], metrics: Sequence[str] = (), wanted: Wanted | None = None, seed: int | None = None
 ) -> Comparison:
-    """All with the seed of the first."""
+    """All with the seed of the first.  Ctrl-C hands on the comparison of the replications that all of them have."""
     first = next(iter(plans.values()))
     alike = {name: _alike(plan, first.seed if seed is None else seed) for name, plan in plans.items()}
     references = tuple(dict.fromkeys([*metrics, *looked_at(list(plans.values()))]))
     rule = first.precision
     more = () if rule is None else (rule.metric.text,)
     question = Question(tuple(dict.fromkeys([*references, *more])))
-    answers = side_by_side(list(alike.values()), question, _of(more), wanted or Wanted())
-    return Comparison(alike, dict(zip(alike, answers, strict=True)), references, tuple(metrics))
+
+    def comparison(answers: list[list[Answer]], interrupted_of: int | None = None) -> Comparison:
+        return Comparison(alike, dict(zip(alike, answers, strict=True)), references, tuple(metrics), interrupted_of)
+
+    try:
+        return comparison(side_by_side(list(alike.values()), question, _of(more), wanted or Wanted()))
+    except Interrupted as stop:
+        raise Interrupted(comparison(*stop.done)) from None
 
 
 def _of(metric: tuple[str, ...]) -> Callable[[Any], Any]:

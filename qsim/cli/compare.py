@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qsim.cli.ends import Exit, Refused
-from qsim.cli.terminal import WIDTH, colour, out
+from qsim.cli.terminal import WIDTH, colour, err, out
 
 if TYPE_CHECKING:
     from qsim.claims.compared import Comparison
@@ -55,6 +55,9 @@ def command(
     plans = {name: plan for name, (plan, _) in columns.items()}
     _references(list(plans.values()), metric or [])
     found = _compared(plans, metric or [], wish, json)
+    if not found.replications:
+        err(f"stopped: 0 of {found.interrupted_of} replications, nothing to compare")
+        return Exit.INTERRUPTED
     if csv is not None:
         _write(csv, found.frame().to_csv(index=False))
     if json:
@@ -62,6 +65,9 @@ def command(
     else:
         for line in _lines(found, _title(files, found), {name: trace for name, (_, trace) in columns.items()}):
             out(line)
+    if found.interrupted_of is not None:
+        err(f"stopped: {found.replications} of {found.interrupted_of} replications")
+        return Exit.INTERRUPTED
     return Exit.STOPPED if found.violations or found.stopped else Exit.OK
 
 
@@ -69,9 +75,14 @@ def _compared(plans: dict[str, Plan], metrics: Sequence[str], wish: Wish, quiet:
     from qsim.claims.compared import compare
     from qsim.cli.progress import Watch
     from qsim.study.compare import Wanted
+    from qsim.study.tasks import Interrupted
 
     with Watch("comparing", quiet=quiet) as watch:
-        return compare(plans, metrics, Wanted(wish.replications, wish.jobs, seen=watch.replication, progress=watch))
+        try:
+            return compare(plans, metrics, Wanted(wish.replications, wish.jobs, seen=watch.replication, progress=watch))
+        except Interrupted as stop:
+            partial: Comparison = stop.done
+            return partial
 
 
 # --- which ------------------------------------------------------------------------------------------------------------
@@ -151,6 +162,9 @@ def _title(files: Sequence[str], found: Comparison) -> str:
 def _lines(found: Comparison, title: str, traces: dict[str, str]) -> Iterator[str]:
     n = found.replications
     yield colour(f"{title}   {n} replication{'s' * (n > 1)} of each, common random numbers"[:WIDTH], "bold")
+    if found.interrupted_of is not None:
+        told = f"PARTIAL RESULT  stopped: {n} of {found.interrupted_of} replications"
+        yield colour(told, "red")
     for name in found.stopped:
         yield colour(f"PARTIAL RESULT  a run of {name} did not come to its end", "red")
     for problem in found.violations:

@@ -32,7 +32,7 @@ class _Columns:
 
 def lines(found: Sweep, verdicts: Sequence[Sequence[Verdict]]) -> Iterator[str]:
     """With half widths where there is room for them; ``verdicts`` of each point."""
-    drawn = _tables(found, verdicts, with_halves=found.replications > 1)
+    drawn = _tables(found, verdicts, with_halves=max(found.counts) > 1)
     if any(len(line) > WIDTH for block in drawn for line in block):
         drawn = _tables(found, verdicts, with_halves=False)
     for block in drawn:

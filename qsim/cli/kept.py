@@ -29,10 +29,14 @@ class Means:
     quiet: bool = False
 
 
-def kept(title: str, asked: Any, means: Means, work: Callable[[How], T]) -> T | None:
-    """What the work answers; None where it was interrupted, and how to go on is said."""
+def kept(
+    title: str, asked: Any, means: Means, work: Callable[[How], T], partial: Callable[[Any], None] = lambda done: None
+) -> T | None:
+    """What the work answers; None where it was interrupted: ``partial`` shows what it came to by then, if it says so, and
+    how to go on is said."""
     from qsim.cli.progress import Watch
     from qsim.study.sweep import how
+    from qsim.study.tasks import Interrupted
 
     folder = _folder(means)
     done = [0, 0]
@@ -45,8 +49,12 @@ def kept(title: str, asked: Any, means: Means, work: Callable[[How], T]) -> T | 
         told = {"seen": seen, "progress": watch, "damaged": _damaged}
         try:
             return work(how(asked, means.jobs, means.dask, folder, means.resume, **told))
+        except Interrupted as stop:
+            found = stop.done
         except KeyboardInterrupt:
-            pass
+            found = None
+    if found is not None:
+        partial(found)
     err(_go_on(done, folder))
     return None
 

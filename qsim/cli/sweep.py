@@ -50,7 +50,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
 ) -> int:
     """Run a scenario over a grid of settings."""
-    from qsim.claims.asked import Asked, default_metrics
+    from qsim.claims.asked import Asked, default_metrics, with_precision
     from qsim.cli.kept import Means, kept
     from qsim.cli.runs import Wish, load
     from qsim.study.sweep import sweep, without_max
@@ -61,10 +61,11 @@ def command(
     points = looked_at(loaded, axes)
     wanted = [*(metric or ()), *(without_max(each) for each in pareto or ())]
     metrics = tuple(dict.fromkeys(wanted)) or default_metrics(loaded, paths_of(axes))
+    metrics = with_precision(metrics, [point.plan for point in points], replications)
     _references(points, metrics)
-    asked, count = Asked(metrics), replications or loaded.plan.replications
+    asked, paths = Asked(metrics), paths_of(axes)
     means = Means(jobs, dask, store, resume, quiet=json)
-    found = kept(loaded.plan.name, asked, means, lambda how: sweep(paths_of(axes), points, metrics, count, asked, how))
+    found = kept(loaded.plan.name, asked, means, lambda how: sweep(paths, points, metrics, replications, asked, how))
     if found is None:
         return Exit.INTERRUPTED
     if csv is not None:
@@ -140,6 +141,7 @@ def _lines(loaded: Loaded, found: Sweep, judged: list[list[Verdict]], pareto: tu
 
     yield colour(_head(loaded, found), "bold")
     yield from lines(found, judged)
+    yield from _open(found)
     if pareto is not None:
         yield ""
         yield from _front(found, pareto)
@@ -149,8 +151,37 @@ def _lines(loaded: Loaded, found: Sweep, judged: list[list[Verdict]], pareto: tu
 
 def _head(loaded: Loaded, found: Sweep) -> str:
     variant = "" if loaded.plan.variant == "base" else f" {loaded.plan.variant}"
-    several = f", {found.replications} replications of each" if found.replications > 1 else ""
-    return f"{loaded.plan.name}{variant}   {len(found.points)} points{several}, common random numbers"[:WIDTH]
+    return f"{loaded.plan.name}{variant}   {_points(found)}{_often(found)}, common random numbers"[:WIDTH]
+
+
+def _points(found: Sweep) -> str:
+    n = len(found.points)
+    return f"{n} point{'s' if n > 1 else ''}"
+
+
+def _often(found: Sweep) -> str:
+    least, most = min(found.counts), max(found.counts)
+    if least < most:
+        return f", {least} to {most} replications"
+    return f", {most} replications of each" if most > 1 else ""
+
+
+def _open(found: Sweep) -> Iterator[str]:
+    """Of points that were run until they were known well enough: which are not."""
+    from qsim.claims.words import say
+    from qsim.cli.grid import said
+    from qsim.cli.table import hanging
+    from qsim.scenario.reference import SHARE
+
+    for number, point in enumerate(found.points):
+        known = found.known(number)
+        if known is None or known.is_reached:
+            continue
+        rule, setting = found.rules[number], ", ".join(map(said, point.settings))
+        assert rule is not None
+        asked = f"±{say(rule.within, SHARE)} was asked for"
+        told = "no data, or no mean" if known.within is None else f"±{say(float(f'{known.within:.2g}'), SHARE)}"
+        yield from hanging(f" {setting}: ", f"{rule.metric.text} after {known.n} replications: {told}, {asked}", 4)
 
 
 def _front(found: Sweep, pareto: tuple[str, str]) -> Iterator[str]:
@@ -175,7 +206,7 @@ def _jsonable(
         "scenario": loaded.plan.name,
         "variant": loaded.plan.variant,
         "seed": loaded.plan.seed,
-        "replications": found.replications,
+        "replications": found.counts[0] if len(set(found.counts)) == 1 else None,
         "over": list(found.paths),
         "points": [point_json(found, number, judged[number]) for number in range(len(found.points))],
         "conservation": {"holds": not _violations(found), "problems": _violations(found)},
@@ -185,15 +216,19 @@ def _jsonable(
 
 def point_json(found: Sweep, number: int, judged: Sequence[Verdict]) -> dict[str, Any]:
     """One point for machines, times in seconds."""
+    from qsim.cli.together import precision_json
     from qsim.study.sweep import label
 
     named = dict(zip(found.metrics, found.estimates[number], strict=True))
-    return {
+    told = {
         "settings": dict(zip(found.paths, map(label, found.points[number].settings), strict=True)),
         "metrics": {metric: "never" if each.mean == float("inf") else each.mean for metric, each in named.items()},
         "intervals": {metric: each.interval for metric, each in named.items() if each.interval},
         "expectations": [verdict.json() for verdict in judged],
+        "replications": found.counts[number],
     }
+    known, rule = found.known(number), found.rules[number] if found.rules else None
+    return told if known is None or rule is None else told | {"precision": precision_json(rule, known)}
 
 
 def write_csv(found: Sweep, path: Path) -> None:

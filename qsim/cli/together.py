@@ -155,7 +155,7 @@ class Outcome:
         result = {**parts[0]} if self.wanted == 1 else self._combined(parts)
         result["expectations"] = [verdict.json() for verdict in self.verdicts]
         if self.precision is not None and self.known is not None:
-            result["precision"] = _precision_json(self.precision, self.known)
+            result["precision"] = precision_json(self.precision, self.known)
         if self.first.cut is not None:
             result["warmup"] = _warmup_json([run.cut for run in self.runs if run.cut is not None])
         return result if self.stopped is None else result | {"stopped": self.stopped}
@@ -182,7 +182,8 @@ def events(plan: Plan) -> list[str]:
     return [*(f"{producer.name}.sent at end" for producer in plan.producers), *taken]
 
 
-def _precision_json(rule: Precision, found: Known) -> dict[str, Any]:
+def precision_json(rule: Precision, found: Known) -> dict[str, Any]:
+    """How well a metric is known, and how well was asked for: half of the interval over the mean."""
     return {
         "metric": rule.metric.text,
         "within": found.within,

@@ -13,11 +13,11 @@ import typer
 
 from qsim.cli.ends import Exit, Refused
 from qsim.cli.table import hanging, table
-from qsim.cli.terminal import colour, out
+from qsim.cli.terminal import colour, err, out
 
 if TYPE_CHECKING:
     from qsim.study.verify.coverage import Coverage
-    from qsim.study.verify.table import ExactRow, Row, Verdict
+    from qsim.study.verify.table import ExactRow, Partial, Row, Verdict
 
 _MISSES = "✗"
 
@@ -31,10 +31,19 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object; times in seconds.")] = False,
 ) -> int:
     """Hold the engine against theory: a table, and a verdict."""
-    from qsim.study.verify.coverage import EXPERIMENTS
-
     if quick and coverage:
         raise Refused("--quick has no coverage: write one of the two")
+    try:
+        return _both(quick, coverage, jobs, json)
+    except KeyboardInterrupt as stop:
+        done = getattr(stop, "done", None)
+    _stopped(done, json)
+    return Exit.INTERRUPTED
+
+
+def _both(quick: bool, coverage: int | None, jobs: int, json: bool) -> int:
+    from qsim.study.verify.coverage import EXPERIMENTS
+
     found = None if coverage else _verdict(quick, jobs, json)
     if found is not None and not json:
         for line in _lines(found):
@@ -67,13 +76,38 @@ def _coverage(experiments: int, jobs: int, quiet: bool) -> Coverage:
 # --- saying ---------------------------------------------------------------------------------------------------------------
 
 
+def _stopped(done: Partial | Coverage | None, json: bool) -> None:
+    """What Ctrl-C left, and that it is no verdict."""
+    from qsim.study.verify.table import Partial
+
+    rows = done if isinstance(done, Partial) else None
+    counted = done if not isinstance(done, Partial) else None
+    if json:
+        told = _jsonable(None if rows is None else rows.found, counted)
+        out(json_.dumps(told | {"holds": None, "stopped": "interrupted"}, ensure_ascii=True, allow_nan=False))
+    elif rows is not None and rows.done:
+        for line in _tables(rows.found):
+            out(line)
+    elif counted is not None:
+        for line in _coverage_lines(counted):
+            out(line)
+    if rows is not None:
+        err(f"stopped: {rows.done} of {rows.of} rows are done, which is no verdict")
+    else:
+        err(f"stopped: {counted.experiments if counted else 0:,} experiments are done")
+
+
 def _lines(found: Verdict) -> Iterator[str]:
+    yield from _tables(found)
+    yield from _judged(found)
+
+
+def _tables(found: Verdict) -> Iterator[str]:
     head = [["model", "setting", "what", "theory", "from", "to", ""]]
     yield from _bold_head(table(head + [_random(row) for row in found.rows], left=3))
     yield ""
     yield from _bold_head(table([["model", "setting", "what", "exactly", ""], *map(_exact, found.exact)], left=3))
     yield ""
-    yield from _judged(found)
 
 
 def _bold_head(lines: list[str]) -> Iterator[str]:

@@ -18,12 +18,10 @@ from qsim.scenario.paths import part
 from qsim.scenario.plan import Plan
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, in_order
 from qsim.scenario.source import Document, fail, read_value
-from qsim.scenario.whatif import MOST_POINTS, values
+from qsim.scenario.whatif import MOST_POINTS, NO_VALUES, values, wrong_values
 
 MOST_PROBLEMS = 10
 """So many are worth reading at once."""
-
-_NO_VALUES = "a sweep is a list of values, or a range like 1..20 or 1..20..5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,8 @@ def of_option(text: str) -> Axis:
         fail("Q019", "write PATH=VALUES, like consumers.worker.count=3,4,5 or consumers.worker.count=1..20", option)
     points = values(listed)
     if not points:
+        if (why := wrong_values(listed)) not in (None, NO_VALUES):
+            fail("Q012", str(why), option)
         listed = listed if listed.startswith("[") and listed.endswith("]") else f"[{listed}]"
         points = read_value(listed, f"--over {text}").data
     return _spelt_out(path, points, lambda value: _place(f"--over {path}={_short(value)}"), option)
@@ -81,14 +81,18 @@ def of_python(path: str, given: Any) -> Axis:
     """A list, a range, or the text of a range."""
     listed = values(given) if isinstance(given, str) else given
     whole = _place(f"over {path}")
+    if not isinstance(path, str):
+        fail("Q019", "a path is a text, like 'consumers.worker.count'", whole)
+    if isinstance(given, str) and (why := wrong_values(given)):
+        fail("Q012", why, whole)
     if not hasattr(listed, "__getitem__") or isinstance(listed, str | Mapping):
-        fail("Q012", _NO_VALUES, whole)
+        fail("Q012", NO_VALUES, whole)
     return _spelt_out(path, listed, lambda value: _place(f"over {path}={_short(value)}"), whole)
 
 
 def _spelt_out(path: str, points: Sequence[Any], place_of: Callable[[Any], Place], whole: Place) -> Axis:
     if not len(points):
-        fail("Q012", _NO_VALUES, whole)
+        fail("Q012", NO_VALUES, whole)
     if len(points) > MOST_POINTS:
         fail("Q005", f"a sweep of {len(points):,} points; {MOST_POINTS:,} are possible", whole)
     written = [plain(value.item() if hasattr(value, "item") else value) for value in points]  # numpy's have one

@@ -20,6 +20,10 @@ MOST_CHECKED = 200
 MOST_WORK = 100_000
 MOST_POINTS = 10_000
 
+NO_VALUES = "a sweep is a list of values, or a range like 1..20 or 1..20..5"
+
+_MEANT_AS_RANGE = re.compile(r"\s*-?\d[^,/\[\]]*\.\.[^,/\[\]]*")
+_LONG_RANGE = re.compile(r"\s*-?\d+\s*\.\.\s*-?\d+\s*(?:\.\.\s*\d+\s*)?")
 _RANGE = re.compile(r"\s*(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?")
 
 Override = tuple[str, Document, Place]
@@ -45,8 +49,26 @@ def values(given: Any) -> Sequence[Any]:
     """A list as it is; ``1..20`` and ``1..20..5`` as the numbers they stand for (not written out: 1..999999999)."""
     if isinstance(given, str) and (match := _RANGE.fullmatch(given)):
         first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
-        return range(first, last + 1, max(1, step))
+        return range(first, last + 1, step) if step else ()
     return given if isinstance(given, list) else ()
+
+
+def wrong_values(given: Any) -> str | None:
+    """Why these are no values of a sweep."""
+    if isinstance(given, str) and _MEANT_AS_RANGE.fullmatch(given):
+        return _wrong_range(given)
+    return None if isinstance(given, list) and given else NO_VALUES
+
+
+def _wrong_range(text: str) -> str | None:
+    if match := _RANGE.fullmatch(text):
+        first, last, step = int(match[1]), int(match[2]), match[3] or "1"
+        if int(step) == 0:
+            return f"the range {text} never gets on: its step is 0"
+        return f"the range {text} is empty: the smaller number first, {last}..{first}" if last < first else None
+    if _LONG_RANGE.fullmatch(text):
+        return f"the range {text} is far beyond the {MOST_POINTS:,} points that are possible"
+    return f"{text!r} is no range: ranges are of whole numbers, 1..20 or 1..20..5; of anything else list each value: 10ms, 20ms"
 
 
 def check(base: Document, known: list[Problem], folder: FilePath) -> list[Problem]:
@@ -119,8 +141,8 @@ def _sweeps_readable(base: Document) -> list[Problem]:
     problems = []
     for text, listed in given.items() if isinstance(given, dict) else ():
         points, place = values(listed), base.place(("sweep", text))
-        if not points and (listed == [] or isinstance(listed, str)):
-            problems.append(Problem("Q012", "a sweep is a list of values, or a range like 1..20 or 1..20..5", place))
+        if isinstance(listed, list | str) and (why := wrong_values(listed)):
+            problems.append(Problem("Q012", why, place))
         elif len(points) > MOST_POINTS:
             problems.append(Problem("Q005", f"a sweep of more than {MOST_POINTS:,} points", place))
     return problems

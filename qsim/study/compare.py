@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qsim.scenario.plan import Plan
+from qsim.scenario.plan import Plan, Precision
 from qsim.study.intervals import CONFIDENCE, estimate, interval
-from qsim.study.replicate import Value, replicate
-from qsim.study.tasks import Answer, Ask, Executor, Progress, Task, as_they_finish
+from qsim.study.replicate import Value, heard, how_many_more
+from qsim.study.tasks import Answer, Ask, Executor, Interrupted, Progress, Task, as_they_finish, whole
 
 FEW = 10
 """Replications where neither the file nor anybody says how many."""
@@ -59,27 +59,48 @@ class Wanted:
 
 def side_by_side(plans: Sequence[Plan], ask: Ask, value: Value, wanted: Wanted) -> list[list[Answer]]:
     """Of each plan as many answers as are wanted, else as its first says: where it wants a precision, as many as the first
-    one needs (``value`` is that metric in what a run told)."""
-    rule = plans[0].precision
-    if wanted.replications is not None or rule is None:
-        count = wanted.replications or (plans[0].replications if plans[0].replications > 1 else FEW)
-        return _all(plans, count, ask, wanted)
-    answers = replicate(Task(plans[0]), rule, ask, value, wanted.jobs, wanted.executor, wanted.progress)
-    first = [_heard(answer) for answer in answers]
-    return [first, *_all(plans[1:], len(first), ask, wanted)]
+    one needs (``value`` is that metric in what a run told).  Ctrl-C hands on the replications that all of them have, and
+    how many there should be."""
+    rule = plans[0].precision if wanted.replications is None else None
+    count = wanted.replications or (plans[0].replications if plans[0].replications > 1 else FEW)
+    done: Done = {}
+    try:
+        if rule is None:
+            _work(range(len(plans)), range(1, count + 1), plans, ask, wanted, done)
+        else:
+            count = rule.most
+            count = _until_known(plans, rule, ask, value, wanted, done)
+    except KeyboardInterrupt:
+        all_have = next(r for r in range(count + 1) if any((i, r + 1) not in done for i in range(len(plans))))
+        raise Interrupted((_columns(plans, all_have, done), count)) from None
+    return _columns(plans, count, done)
 
 
-def _all(plans: Sequence[Plan], count: int, ask: Ask, wanted: Wanted) -> list[list[Answer]]:
-    tasks = [Task(plan, replication) for plan in plans for replication in range(1, count + 1)]
-    found: dict[int, Answer] = {}
-    for which, answer in as_they_finish(tasks, ask, wanted.jobs, wanted.executor, wanted.progress):
-        found[which] = _heard(answer)
-        wanted.seen(len(found), len(tasks))
-    return [[found[i * count + r] for r in range(count)] for i in range(len(plans))]
+Done = dict[tuple[int, int], Answer]
+"""By column and replication."""
 
 
-def _heard(answer: Answer) -> Answer:
-    """Ctrl-C in one run ends them all."""
-    if answer.stopped == "interrupted":
-        raise KeyboardInterrupt
-    return answer
+def _columns(plans: Sequence[Plan], count: int, done: Done) -> list[list[Answer]]:
+    return [[done[i, r] for r in range(1, count + 1)] for i in range(len(plans))]
+
+
+def _until_known(plans: Sequence[Plan], rule: Precision, ask: Ask, value: Value, wanted: Wanted, done: Done) -> int:
+    """Round by round, the first one ahead: how many it needs."""
+    values: list[Any] = []
+    while more := how_many_more(values, rule):
+        before = len(values)
+        _work(range(1), range(before + 1, before + more + 1), plans, ask, wanted, done)
+        values += [value(done[0, r].told) for r in range(before + 1, before + more + 1)]
+        values = values[: heard(values, rule)]
+        _work(range(1, len(plans)), range(before + 1, len(values) + 1), plans, ask, wanted, done)
+    return len(values)
+
+
+def _work(columns: range, replications: range, plans: Sequence[Plan], ask: Ask, wanted: Wanted, done: Done) -> None:
+    """Replication by replication, so that what is done is done of all."""
+    which = [(i, r) for r in replications for i in columns]
+    tasks = [Task(plans[i], r) for i, r in which]
+    before = len(done)
+    for number, answer in as_they_finish(tasks, ask, wanted.jobs, wanted.executor, wanted.progress):
+        done[which[number]] = whole(answer)
+        wanted.seen(len(done), before + len(tasks))

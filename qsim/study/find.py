@@ -7,13 +7,13 @@ taken for granted, as bisection must.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qsim.scenario.grid import Point
 from qsim.scenario.plan import Plan
 from qsim.study.sweep import How, work_out
-from qsim.study.tasks import Answer, Ask, Task
+from qsim.study.tasks import Answer, Ask, Interrupted, Task
 
 Decide = Callable[[Plan, Sequence[Answer]], bool | None]
 """Whether all holds; None: these replications leave it open."""
@@ -41,16 +41,25 @@ class Search:
 def find(
     points: Sequence[Point], ask: Ask, decide: Decide, replications: int, most: int, how: How, largest: bool = False
 ) -> Search:
-    """The smallest (or largest) of the points at which ``decide`` says yes; undecided is no."""
+    """The smallest (or largest) of the points at which ``decide`` says yes; undecided is no.  Ctrl-C hands on the trials
+    that are done."""
     trials: dict[int, Trial] = {}
 
     def holds(which: int) -> bool:
         if which not in trials:
-            trials[which] = tried(points[which].plan, which, ask, decide, replications, most, how)
+            done = sum(len(trial.answers) for trial in trials.values())
+            trials[which] = tried(points[which].plan, which, ask, decide, replications, most, how, done)
         return trials[which].holds is True
 
-    which, is_one_way = bisected(len(points), holds, largest)
-    return Search(which, is_one_way, tuple(trials[n] for n in sorted(trials)))
+    try:
+        which, is_one_way = bisected(len(points), holds, largest)
+    except KeyboardInterrupt:
+        raise Interrupted(_by_value(trials)) from None
+    return Search(which, is_one_way, _by_value(trials))
+
+
+def _by_value(trials: Mapping[int, Trial]) -> tuple[Trial, ...]:
+    return tuple(trials[n] for n in sorted(trials))
 
 
 def bisected(size: int, holds: Callable[[int], bool], largest: bool = False) -> tuple[int | None, bool]:
@@ -68,12 +77,15 @@ def bisected(size: int, holds: Callable[[int], bool], largest: bool = False) -> 
     return good, True
 
 
-def tried(plan: Plan, which: int, ask: Ask, decide: Decide, replications: int, most: int, how: How) -> Trial:
-    """Twice as many replications as long as they leave it open, those that are there included."""
+def tried(
+    plan: Plan, which: int, ask: Ask, decide: Decide, replications: int, most: int, how: How, before: int = 0
+) -> Trial:
+    """Twice as many replications as long as they leave it open, those that are there included; ``before``: so many runs
+    were done for other values."""
     answers: list[Answer] = []
     wanted = replications
     while True:
-        answers += work_out([Task(plan, r) for r in range(len(answers) + 1, wanted + 1)], ask, how)
+        answers += work_out([Task(plan, r) for r in range(len(answers) + 1, wanted + 1)], ask, how, before + len(answers))
         holds = decide(plan, answers)
         if holds is not None or wanted >= most:
             return Trial(which, tuple(answers), holds)

@@ -58,6 +58,11 @@ def how_many_more(values: Sequence[Any], rule: Precision) -> int:
     return min(found.needed or rule.most, rule.most) - n
 
 
+def heard(values: Sequence[Any], rule: Precision) -> int:
+    """How many of the values the rule listens to: with that many it is content, or they are not enough."""
+    return next((n for n in range(len(values)) if not how_many_more(values[:n], rule)), len(values))
+
+
 def replicate(
     task: Task,
     rule: Precision,
@@ -82,4 +87,4 @@ def replicate(
                     return
 
 
-__all__ = ["Known", "how_many_more", "known", "replicate"]
+__all__ = ["Known", "heard", "how_many_more", "known", "replicate"]

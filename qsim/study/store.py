@@ -2,7 +2,7 @@
 
 It knows files, not what was asked.  A file holds one answer and is named by everything that the answer depends on: the
 resolved scenario with its seed, the replication, what was asked, and the code that worked it out.  Its first line is
-the checksum of the second; what does not match was damaged, and is worked out again.  Files are JSON: reading what
+the checksum of its name and the second; what does not match was damaged, and is worked out again.  Files are JSON: reading what
 somebody else left in a folder runs nothing.
 """
 
@@ -48,7 +48,7 @@ class Store:
         except FileNotFoundError:
             return None
         checksum, _, body = text.partition(b"\n")
-        if checksum.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
+        if checksum != _checksum(file, body):
             raise Damaged(str(file))
         return Answer(**json.loads(body))
 
@@ -59,7 +59,7 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
         with os.fdopen(handle, "wb") as part:
-            part.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            part.write(_checksum(file, body) + b"\n" + body)
         os.replace(name, file)
 
     def file(self, task: Task) -> Path:
@@ -75,10 +75,15 @@ class Store:
         return self._keys[id(plan)][1]
 
 
+def _checksum(file: Path, body: bytes) -> bytes:
+    """Of what is in it and what it is called: a file that was renamed answers for another run."""
+    return hashlib.sha256(f"{file.parent.name}/{file.name}\n".encode() + body).hexdigest().encode()
+
+
 def key_of(plan: Plan) -> str:
-    """A hash of all that decides what a run says, replication apart: plans are plain values, and their text says
-    everything."""
-    text = repr(replace(plan, name="", variant="", title="", description="", tags=(), replications=1))
+    """A hash of all that decides what a run says, replication and how many there will be apart: plans are plain values, and
+    their text says everything."""
+    text = repr(replace(plan, name="", variant="", title="", description="", tags=(), replications=1, precision=None))
     assert " at 0x" not in text, "a plan holds something that has no value"
     return hashlib.sha256(f"{code()} {text}".encode()).hexdigest()
 

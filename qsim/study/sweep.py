@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qsim.scenario.grid import Point
+from qsim.scenario.plan import Precision
 from qsim.study.intervals import Estimate, estimate
+from qsim.study.replicate import Known, heard, how_many_more, known
 from qsim.study.store import FOLDER, Store, kept, prepare, words_of
 from qsim.study.tasks import Answer, Ask, Executor, Progress, Task, as_they_finish
 
@@ -60,10 +62,18 @@ class Sweep:
     metrics: tuple[str, ...]
     points: tuple[Point, ...]
     answers: tuple[tuple[Answer, ...], ...]
+    rules: tuple[Precision | None, ...] = ()
+    """Of each point, what decided how many replications it has; empty: a count did."""
 
     @property
-    def replications(self) -> int:
-        return len(self.answers[0])
+    def counts(self) -> list[int]:
+        """How many replications each point has."""
+        return [len(of_point) for of_point in self.answers]
+
+    def known(self, number: int) -> Known | None:
+        """How well a point is known whose precision decided how often it was run."""
+        rule = self.rules[number] if self.rules else None
+        return None if rule is None else known(_values(self.answers[number], self.metrics, rule), rule)
 
     @cached_property
     def estimates(self) -> list[list[Estimate]]:
@@ -92,8 +102,8 @@ class Sweep:
         import pandas as pd
 
         rows = [
-            [*map(label, point.settings), metric, found.mean, *(found.interval or (None, None)), self.replications]
-            for point, of_point in zip(self.points, self.estimates, strict=True)
+            [*map(label, point.settings), metric, found.mean, *(found.interval or (None, None)), n]
+            for point, of_point, n in zip(self.points, self.estimates, self.counts, strict=True)
             for metric, found in zip(self.metrics, of_point, strict=True)
         ]
         return pd.DataFrame(rows, columns=[*self.paths, "metric", "mean", "low", "high", "replications"])
@@ -155,28 +165,56 @@ def label(setting: Any) -> Any:
 
 
 def sweep(
-    paths: Sequence[str], points: Sequence[Point], metrics: Sequence[str], replications: int, ask: Ask, how: How
+    paths: Sequence[str], points: Sequence[Point], metrics: Sequence[str], replications: int | None, ask: Ask, how: How
 ) -> Sweep:
-    """Run every point."""
-    tasks = [Task(point.plan, replication) for point in points for replication in range(1, replications + 1)]
-    found = work_out(tasks, ask, how)
-    answers = tuple(tuple(found[i : i + replications]) for i in range(0, len(found), replications))
-    return Sweep(tuple(paths), tuple(metrics), tuple(points), answers)
+    """Run every point so often; None: as its plan says, and where that wants a precision, until it has its own.  Its
+    metric is then one of ``metrics``.
+
+    The points go on in rounds.  How many replications a round has follows from what the rounds before it told, never from
+    who works: the same runs are made, and kept, wherever it runs."""
+    rules = tuple(None if replications else point.plan.precision for point in points)
+    answers: list[list[Answer]] = [[] for _ in points]
+    done = 0
+    while wanted := [
+        (i, Task(point.plan, len(answers[i]) + n))
+        for i, point in enumerate(points)
+        for n in range(1, 1 + _more(answers[i], metrics, rules[i], replications or point.plan.replications))
+    ]:
+        for (i, _), answer in zip(wanted, work_out([task for _, task in wanted], ask, how, done), strict=True):
+            answers[i].append(answer)
+        answers = [_heard(of_point, metrics, rule) for of_point, rule in zip(answers, rules, strict=True)]
+        done += len(wanted)
+    return Sweep(tuple(paths), tuple(metrics), tuple(points), tuple(map(tuple, answers)), rules if any(rules) else ())
 
 
-def work_out(tasks: Sequence[Task], ask: Ask, how: How) -> list[Answer]:
-    """Every answer, in order of the tasks: those that were kept, and the others, each kept when it is there."""
+def _more(answers: Sequence[Answer], metrics: Sequence[str], rule: Precision | None, count: int) -> int:
+    return count - len(answers) if rule is None else how_many_more(_values(answers, metrics, rule), rule)
+
+
+def _heard(answers: list[Answer], metrics: Sequence[str], rule: Precision | None) -> list[Answer]:
+    """What a round did beyond the rule is no part of the result."""
+    return answers if rule is None else answers[: heard(_values(answers, metrics, rule), rule)]
+
+
+def _values(answers: Sequence[Answer], metrics: Sequence[str], rule: Precision) -> list[Any]:
+    which = list(metrics).index(rule.metric.text)
+    return [answer.told["metrics"][which] for answer in answers]
+
+
+def work_out(tasks: Sequence[Task], ask: Ask, how: How, before: int = 0) -> list[Answer]:
+    """Every answer, in order of the tasks: those that were kept, and the others, each kept when it is there.  ``before``:
+    so many runs were done already."""
     found, damaged = kept(tasks, how.store) if how.store and how.resume else ({}, [])
     for file in damaged:
         how.damaged(file)
     missing = [which for which in range(len(tasks)) if which not in found]
-    how.seen(len(found), len(tasks))
+    how.seen(before + len(found), before + len(tasks))
     for which, answer in as_they_finish([tasks[i] for i in missing], ask, how.jobs, how.executor, how.progress):
         _came_to_its_end(answer)
         found[missing[which]] = answer
         if how.store is not None:
             how.store.keep(tasks[missing[which]], answer)
-        how.seen(len(found), len(tasks))
+        how.seen(before + len(found), before + len(tasks))
     return [found[which] for which in range(len(tasks))]
 
 

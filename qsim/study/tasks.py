@@ -99,6 +99,21 @@ def processes(jobs: int) -> Executor:
     return execute
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C among many runs; ``done`` is what they came to by then."""
+
+    def __init__(self, done: Any) -> None:
+        super().__init__()
+        self.done = done
+
+
+def whole(answer: Answer) -> Answer:
+    """Half a run is no answer: Ctrl-C in one run ends them all."""
+    if answer.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return answer
+
+
 class WorkerLost(Exception):
     """A process ended that should not have; the text says what to do."""
 

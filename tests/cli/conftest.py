@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,25 @@ expect:
   - {that: worker.effects_per_message max, is: 1, otherwise: "the lease ended before the work did"}
   - {that: jobs-dlq.visible at end, is: 0}
 """
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """``ctrl_c(7)``: pressed in the seventh run, of which half is left."""
+    from qsim.study import tasks
+
+    whole = tasks.perform
+
+    def after(runs: int) -> None:
+        made = count(1)
+
+        def perform(*given: Any) -> Any:
+            answer = whole(*given)
+            return answer if next(made) < runs else replace(answer, stopped="interrupted")
+
+        monkeypatch.setattr(tasks, "perform", perform)
+
+    return after
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
+
+from tests.cli.conftest import QSIM, Answer, environment
 
 COLUMNS = """\
 qsim: 1
@@ -135,3 +141,57 @@ def test_a_precision_decides_by_the_first_column(qsim, columns):
 def test_what_is_wrong_is_told_before_a_run(qsim, columns, arguments, said):
     answer = qsim("compare", *arguments)
     assert answer.code == 2 and answer.out == "" and said in answer.err
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pressed_in", [7, 8, 9])
+def test_what_was_done_before_ctrl_c_is_shown(qsim, here, columns, ctrl_c, pressed_in):
+    """Three columns: in the seventh to ninth run two replications of each are done, and the table is theirs."""
+    two = qsim("compare", "columns.yaml", "--replications", "2", "--csv", "two.csv")
+    ctrl_c(pressed_in)
+    answer = qsim("compare", "columns.yaml", "--replications", "20", "--csv", "left.csv")
+    assert (answer.code, answer.err) == (130, "stopped: 2 of 20 replications\n")
+    assert answer.lines[1] == "PARTIAL RESULT  stopped: 2 of 20 replications"
+    assert [answer.lines[0], *answer.lines[2:]] == two.lines
+    assert (here / "left.csv").read_bytes() == (here / "two.csv").read_bytes()
+
+
+def test_ctrl_c_for_machines(qsim, columns, ctrl_c):
+    two = json.loads(qsim("compare", "columns.yaml", "--replications", "2", "--json").out)
+    ctrl_c(7)
+    answer = qsim("compare", "columns.yaml", "--replications", "20", "--json")
+    assert answer.code == 130
+    assert json.loads(answer.out) == two | {"stopped": "interrupted", "of": 20}
+
+
+def test_ctrl_c_before_there_is_anything(qsim, columns, ctrl_c):
+    ctrl_c(3)
+    assert qsim("compare", "columns.yaml") == Answer(130, "", "stopped: 0 of 3 replications, nothing to compare\n")
+
+
+def test_ctrl_c_while_a_precision_is_looked_for(qsim, columns, ctrl_c):
+    """Three of the first column, three of each other; then one more of the first is no row of three."""
+    rule = "run.replications={metric: jobs.latency mean, within: 1%, min: 3, max: 30}"
+    ctrl_c(11)
+    answer = qsim("compare", "columns.yaml", "--set", rule)
+    assert (answer.code, answer.err) == (130, "stopped: 3 of 30 replications\n")
+
+
+def test_ctrl_c_in_two_processes(here, qsim, columns):
+    """A real one: the replications that are shown are those of as many that nobody interrupted."""
+    long = ["compare", "columns.yaml", "--set", "run.duration=30m", "--json"]
+    child = subprocess.Popen(
+        [*QSIM, *long, "--replications", "2000", "--jobs", "2"],
+        cwd=here, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(8)
+    os.killpg(child.pid, signal.SIGINT)
+    out, said = child.communicate(timeout=60)
+    assert child.returncode == 130 and "Traceback" not in said, said
+    told = json.loads(out)
+    assert 0 < told["replications"] < 2000 and told["of"] == 2000
+    alone = json.loads(qsim(*long, "--replications", str(min(3, told["replications"]))).out)
+    for column, other in zip(told["columns"], alone["columns"], strict=True):
+        assert column["digests"][:3] == other["digests"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -144,3 +145,30 @@ def test_interrupted_and_resumed_it_is_the_same_file(here, qsim):
     assert 3 <= len(kept) < 30
     assert qsim(*sweep, "--csv", "two.csv", "--resume", "--jobs", "2").code == 0
     assert (here / "two.csv").read_bytes() == (here / "one.csv").read_bytes()
+
+
+# --- until each point is known ----------------------------------------------------------------------------------------
+
+
+RANDOM = ("--set", "producers.api.arrivals=poisson", "--set", "run.duration=60s")
+WITHIN = "run.replications={metric: worker.utilization mean, within: %s, min: 3, max: 8}"
+
+
+def test_every_point_runs_until_its_own_precision_and_says_so(qsim):
+    """More load is known better: what 3 in a second tell needs more runs than what 30 do."""
+    load = ("--over", "producers.api.rate=3/s,30/s", *RANDOM, "--set", WITHIN % "5%")
+    found = qsim("sweep", "small.yaml", *load)
+    told = json.loads(qsim("sweep", "small.yaml", *load, "--json").out)
+    slow, busy = told["points"]
+    assert found.lines[0] == f"small   2 points, {busy['replications']} to {slow['replications']} replications, common random numbers"
+    assert told["replications"] is None and slow["replications"] > busy["replications"]
+    for point, rate in ((slow, "3/s"), (busy, "30/s")):
+        alone = json.loads(qsim("run", "small.yaml", *RANDOM, "--set", WITHIN % "5%", "--set", f"producers.api.rate={rate}", "--json").out)
+        assert (alone["replications"], alone["precision"]) == (point["replications"], point["precision"])
+
+
+def test_a_point_that_stays_open_is_named(qsim):
+    found = qsim("sweep", "small.yaml", "--over", "producers.api.rate=3/s", *RANDOM, "--set", WITHIN % "0.1%")
+    assert found.lines[0].startswith("small   1 point, 8 replications of each")
+    [line] = [line for line in found.lines if line.startswith(" 3/s: ")]
+    assert re.fullmatch(r" 3/s: worker.utilization mean after 8 replications: ±[\d.]+ %, ±0.1 % was asked for", line)

@@ -9,6 +9,8 @@ import pytest
 
 from qsim.study.verify import table
 from qsim.study.verify.cases import cases
+from qsim.study.verify.exact import EXACT
+from tests.cli.conftest import Answer
 
 
 @pytest.fixture
@@ -30,7 +32,6 @@ def test_a_table_and_a_verdict(qsim, few):
 def test_every_row_fits():
     """Names and settings of all rows, with numbers of any length."""
     from qsim.cli.verify import _lines
-    from qsim.study.verify.exact import EXACT
     from qsim.study.verify.judge import Covered
     from qsim.study.verify.table import ExactRow, Row, Verdict
 
@@ -73,3 +74,36 @@ def test_what_excludes_each_other(qsim):
     answer = qsim("verify", "--quick", "--coverage", "100")
     assert answer.code == 2 and "--quick has no coverage" in answer.err
     assert qsim("verify", "--coverage", "3").code == 2
+
+
+# --- Ctrl-C -----------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_leaves_the_rows_that_are_done_and_no_verdict(qsim, few, ctrl_c):
+    whole = json.loads(qsim("verify", "--quick", "--json").out)
+    ctrl_c(26)  # in the third row, of ten runs each
+    answer = qsim("verify", "--quick")
+    assert (answer.code, answer.err) == (130, f"stopped: 2 of {len(few) + len(EXACT)} rows are done, which is no verdict\n")
+    assert len([line for line in answer.lines if line.startswith(f" {few[0].model}")]) >= 1
+    assert "✓" not in answer.out and "chance" not in answer.out
+    ctrl_c(26)
+    told = json.loads(qsim("verify", "--quick", "--json").out)
+    assert (told["holds"], told["stopped"], told["rows"]) == (None, "interrupted", whole["rows"][:2])
+    ctrl_c(1)
+    assert qsim("verify", "--quick") == Answer(130, "", f"stopped: 0 of {len(few) + len(EXACT)} rows are done, which is no verdict\n")
+
+
+def test_ctrl_c_leaves_the_experiments_that_are_done(qsim, monkeypatch, ctrl_c):
+    from qsim.study.verify import coverage
+
+    monkeypatch.setattr(coverage, "WARMUP", 0)
+    monkeypatch.setattr(coverage, "MESSAGES", 20)
+    short = coverage._MM1.replace(f"limit: {1_000 + 5_000}", "limit: 20")
+    monkeypatch.setattr(coverage, "_MM1", short)
+    ctrl_c(125)
+    answer = qsim("verify", "--coverage", "50", "--json")
+    assert (answer.code, answer.err) == (130, "stopped: 12 experiments are done\n")
+    told = json.loads(answer.out)
+    assert (told["holds"], told["stopped"], told["coverage"]["experiments"]) == (None, "interrupted", 12)
+    ctrl_c(4)
+    assert qsim("verify", "--coverage", "50") == Answer(130, "", "stopped: 0 experiments are done\n")

@@ -10,13 +10,15 @@ import qsim
 from qsim.claims.asked import Asked, verdicts
 from qsim.claims.verdicts import verdicts as judged_at_once
 from qsim.metrics.numbers import Numbers
+from qsim.scenario.grid import of_option, of_python, points
 from qsim.scenario.load import read
 from qsim.scenario.problems import ScenarioError
 from qsim.sim.simulate import simulate
 from qsim.study import sweep as study
 from qsim.study import tasks
 from qsim.study.intervals import estimate
-from qsim.study.store import Store, key_of, words_of
+from qsim.study.replicate import replicate
+from qsim.study.store import Damaged, Store, key_of, words_of
 from qsim.study.tasks import Answer, Task, perform
 
 TEXT = """
@@ -183,7 +185,7 @@ def test_only_what_is_missing_or_damaged_is_run_again(tmp_path, monkeypatch):
 
 
 def asked_of_the_file():
-    from qsim.scenario.grid import of_file, points
+    from qsim.scenario.grid import of_file
 
     axes = of_file(S.loaded)
     metrics = qsim.sweep(S).metrics
@@ -243,3 +245,142 @@ def test_several_processes_give_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
     assert kept_in(tmp_path / "two", jobs=2) == one
     assert len(files(tmp_path / "two")) == 6
+
+
+# --- until each point is known ----------------------------------------------------------------------------------------
+
+
+RULE = {"metric": "jobs.wait mean", "within": "25%", "min": 3, "max": 12}
+PRECISE = S.set("run.replications", RULE)
+COUNTS = {"consumers.worker.count": [2, 3, 5]}
+
+
+def precise(**more):
+    return qsim.sweep(PRECISE, COUNTS, metrics=["jobs.wait p95"], **more)
+
+
+def test_every_point_runs_until_its_own_precision():
+    """As many as ``replicate`` makes of that point alone: 5 workers hardly ever wait, and are known last."""
+    found = precise()
+    for n, count in zip(COUNTS["consumers.worker.count"], found.counts, strict=True):
+        plan = PRECISE.set("consumers.worker.count", n).plan
+        alone = list(replicate(Task(plan), plan.precision, waited, lambda told: told))
+        assert [answer.digest for answer in alone] == list(found.frame().query(f"`consumers.worker.count` == {n}").digest)
+        assert count == len(alone)
+    assert len(set(found.counts)) > 1
+    assert found.metrics == ("jobs.wait p95", "jobs.wait mean"), "what decides is told too"
+    assert [found.known(i).is_reached or found.counts[i] == 12 for i in range(3)] == [True] * 3
+    assert list(found.table().replications) == [n for n in found.counts for _ in found.metrics]
+
+
+def waited(numbers):
+    return numbers.value("jobs.wait mean")
+
+
+def test_a_number_of_replications_is_stronger_than_a_precision():
+    found = precise(replications=2)
+    assert (found.counts, found.rules, found.metrics) == ([2, 2, 2], (), ("jobs.wait p95",))
+
+
+def test_a_precision_is_the_same_and_keeps_the_same_whoever_works(tmp_path, monkeypatch):
+    alone = precise(store=tmp_path / "one").frame().to_csv()
+    monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
+    assert precise(store=tmp_path / "two", jobs=2).frame().to_csv() == alone
+    assert without_time(tmp_path / "two") == without_time(tmp_path / "one")
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 10])
+def test_a_precision_that_was_interrupted_runs_nothing_twice(tmp_path, monkeypatch, stop_at):
+    whole, ran = precise(store=tmp_path / "whole").frame().to_csv(), counted(monkeypatch)
+
+    def interrupting(done, of):
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    axes = [of_python(path, values) for path, values in COUNTS.items()]
+    asked = Asked(("jobs.wait p95", "jobs.wait mean"))
+    store = Store(tmp_path / "part", words_of(asked))
+    with pytest.raises(KeyboardInterrupt):
+        study.sweep(list(COUNTS), points(PRECISE.loaded, axes), asked.metrics, None, asked, study.How(store=store, seen=interrupting))
+    assert precise(store=tmp_path / "part", resume=True).frame().to_csv() == whole
+    assert len(ran) == len(set(ran)) == len(files(tmp_path / "whole"))
+    assert without_time(tmp_path / "part") == without_time(tmp_path / "whole")
+
+
+def test_a_narrower_precision_goes_on_from_what_was_kept(tmp_path, monkeypatch):
+    first, ran = precise(store=tmp_path), counted(monkeypatch)
+    narrower = PRECISE.set("run.replications", RULE | {"within": "9%", "max": 20})
+    more = qsim.sweep(narrower, COUNTS, metrics=["jobs.wait p95"], store=tmp_path, resume=True)
+    assert sum(more.counts) > sum(first.counts)
+    assert ran and not {(n, r) for n, count in zip((2, 3, 5), first.counts, strict=True) for r in range(1, count + 1)} & set(ran)
+
+
+def without_time(folder):
+    """By name what each file of a store says; how long it took is the only thing that another run says otherwise."""
+    return {str(f.relative_to(folder)): json.loads(f.read_bytes().split(b"\n", 1)[1]) | {"wall_s": 0} for f in files(folder)}
+
+
+@pytest.mark.parametrize("damage", [
+    lambda text: b"", lambda text: text[:-1], lambda text: text[:40], lambda text: text + b" ",
+    lambda text: bytes([text[0] ^ 1]) + text[1:], lambda text: text[:-9] + bytes([text[-9] ^ 16]) + text[-8:],
+])  # fmt: skip
+def test_no_damage_is_believed(tmp_path, monkeypatch, damage):
+    first = kept_in(tmp_path)
+    victim = files(tmp_path)[2]
+    victim.write_bytes(damage(victim.read_bytes()))
+    asked, told, ran = asked_of_the_file(), [], counted(monkeypatch)
+    store = Store(tmp_path, words_of(asked[-1]))
+    found = study.sweep(*asked, study.How(store=store, resume=True, damaged=told.append))
+    assert (found.frame().to_csv(), told, len(ran)) == (first, [str(victim)], 1)
+
+
+def test_the_answer_of_another_run_is_not_believed(tmp_path):
+    """A whole file under a name that is not its own: of another scenario, or another replication."""
+    kept_in(tmp_path)
+    store = Store(tmp_path, words_of(asked_of_the_file()[-1]))
+    one, other = (store.file(Task(S.set("consumers.worker.count", n).plan, 1)) for n in (1, 4))
+    one.write_bytes(other.read_bytes())
+    with pytest.raises(Damaged, match=one.name):
+        store.get(Task(S.set("consumers.worker.count", 1).plan, 1))
+
+
+def test_what_another_version_kept_is_not_used(tmp_path, monkeypatch):
+    first, ran = kept_in(tmp_path), counted(monkeypatch)
+    monkeypatch.setattr("qsim.study.store.code", lambda: "0.0.0 of another day")
+    assert kept_in(tmp_path, resume=True) == first and len(ran) == 6
+
+
+def test_processes_keep_the_same_files(tmp_path, monkeypatch):
+    kept_in(tmp_path / "one")
+    monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
+    kept_in(tmp_path / "two", jobs=2)
+    assert without_time(tmp_path / "two") == without_time(tmp_path / "one")
+
+
+@pytest.mark.parametrize(("over", "said"), [
+    ({"consumers.worker.count": "9..1"}, "the smaller number first, 1..9"),
+    ({"consumers.worker.count": "1..9..0"}, "its step is 0"),
+    ({"consumers.worker.service": "1ms..9ms"}, "of anything else list each value"),
+    ({"consumers.worker.count": []}, "a sweep is a list of values"),
+    ({"consumers.worker.count": 3}, "a sweep is a list of values"),
+    ({"consumers.worker.count": range(10_000_000)}, "10,000,000 points; 10,000 are possible"),
+    ({"seed": range(1000), "consumers.worker.count": range(100)}, "1,000 x 100 = 100,000 points"),
+    ({"consumers.worker.cuont": [1]}, "did you mean 'count'"),
+    ({"consumers.worker.count": ["a"]}, "'a' is not a count"),
+    ({3: [1]}, "a path is a text"),
+])  # fmt: skip
+def test_a_bad_grid_is_told_in_python_too(monkeypatch, over, said):
+    monkeypatch.setattr(tasks, "perform", lambda *given: pytest.fail("it ran"))
+    with pytest.raises(ScenarioError, match=said):
+        qsim.sweep(S, over)
+
+
+def test_a_bad_count_is_told(monkeypatch):
+    monkeypatch.setattr(tasks, "perform", lambda *given: pytest.fail("it ran"))
+    for wrong in ({"replications": 0}, {"replications": "3"}, {"jobs": 0}, {"over": ["consumers.worker.count"]}):
+        with pytest.raises(ValueError, match=r"a whole number, 1 or more|gives each path its values"):
+            qsim.sweep(S, **wrong)
+
+
+def test_files_that_are_named_like_a_range_are_none():
+    assert of_option("producers.api.trace.file=../a.csv,../b.csv").plain() == ["../a.csv", "../b.csv"]

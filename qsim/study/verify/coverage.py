@@ -8,7 +8,7 @@ what is left of the beginning is below a millionth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -18,7 +18,7 @@ from qsim.metrics.numbers import Numbers
 from qsim.scenario.load import read
 from qsim.scenario.reference import parse
 from qsim.study.intervals import interval
-from qsim.study.tasks import Task, execute
+from qsim.study.tasks import Interrupted, Task, execute, whole
 from qsim.study.verify.judge import LEVEL, plausible
 from qsim.units import SECOND
 
@@ -60,12 +60,21 @@ class Coverage:
 def coverage(
     experiments: int = EXPERIMENTS, jobs: int = 1, told: Callable[[int, int], None] | None = None
 ) -> Coverage:
-    """Experiment e has seed e: the same count on every machine.  ``told`` hears how many are done, of how many."""
-    means = []
-    for group in _means(experiments, jobs):
-        means.append(group)
-        if told is not None:
-            told(len(means), experiments)
+    """Experiment e has seed e: the same count on every machine.  ``told`` hears how many are done, of how many.  Ctrl-C
+    hands on the count over those that are done, None where there are none."""
+    means: list[tuple[float, ...]] = []
+    try:
+        for group in _means(experiments, jobs):
+            means.append(group)
+            if told is not None:
+                told(len(means), experiments)
+    except KeyboardInterrupt:
+        raise Interrupted(_counted(means) if means else None) from None
+    return _counted(means)
+
+
+def _counted(means: Sequence[tuple[float, ...]]) -> Coverage:
+    experiments = len(means)
     intervals = [interval(group, LEVEL) for group in means]
     covered = sum(low <= TRUTH <= high for low, high in intervals)
     return Coverage(experiments, covered, _between(experiments), sum(chain(*means)) / experiments / REPLICATIONS)
@@ -81,7 +90,7 @@ def _means(experiments: int, jobs: int) -> Iterator[tuple[float, ...]]:
     plan = read(text=_MM1).plan
     numbers = range(1, REPLICATIONS + 1)
     tasks = [Task(replace(plan, seed=seed), number) for seed in range(1, experiments + 1) for number in numbers]
-    told = (answer.told for answer in execute(tasks, mean_wait, jobs))
+    told = (whole(answer).told for answer in execute(tasks, mean_wait, jobs))
     return zip(*[told] * REPLICATIONS, strict=True)
 
 

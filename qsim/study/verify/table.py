@@ -19,7 +19,7 @@ from typing import Any
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.load import read
 from qsim.scenario.plan import Plan
-from qsim.study.tasks import Task, execute
+from qsim.study.tasks import Interrupted, Task, execute, whole
 from qsim.study.verify.cases import Case, cases
 from qsim.study.verify.exact import EXACT, Exact, measure
 from qsim.study.verify.judge import LEVEL, Covered, covered, farthest, on_average, plausible
@@ -99,6 +99,18 @@ class Verdict:
         return low <= self.misses <= high and is_near and not self.wrong
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What Ctrl-C left: some rows of ``of``.  They are no verdict: chance was reckoned for all."""
+
+    found: Verdict
+    of: int
+
+    @property
+    def done(self) -> int:
+        return len(self.found.rows) + len(self.found.exact)
+
+
 def verify(quick: bool = False, jobs: int = 1, told: Callable[[int, int], None] | None = None) -> Verdict:
     """Run every row; ``told`` hears how many runs are done, of how many."""
     chosen = [(seed, case) for seed, case in enumerate(cases(), 1) if not quick or case.settles <= LONG]
@@ -112,17 +124,24 @@ def verdict(
     jobs: int = 1,
     told: Callable[[int, int], None] | None = None,
 ) -> Verdict:
-    """Of some rows, each with its seed."""
+    """Of some rows, each with its seed.  Ctrl-C hands on those that are done."""
     plans = [planned(case, seed, reach) for seed, case in chosen]
     tasks = [Task(plan, number) for plan in plans for number in range(1, REPLICATIONS + 1)]
     answers = (answer.told for answer in _counted(execute(tasks, ask, jobs), len(tasks), told))
-    rows = [Row(case, seed, covered(list(islice(answers, REPLICATIONS)), case.truth)) for seed, case in chosen]
-    return Verdict(tuple(rows), tuple(map(_exactly, exact)))
+    rows: list[Row] = []
+    exactly: list[ExactRow] = []
+    try:
+        for seed, case in chosen:
+            rows.append(Row(case, seed, covered(list(islice(answers, REPLICATIONS)), case.truth)))
+        exactly.extend(map(_exactly, exact))
+    except KeyboardInterrupt:
+        raise Interrupted(Partial(Verdict(tuple(rows), tuple(exactly)), len(chosen) + len(exact))) from None
+    return Verdict(tuple(rows), tuple(exactly))
 
 
 def _counted(answers: Iterator[Any], of: int, told: Callable[[int, int], None] | None) -> Iterator[Any]:
     for done, answer in enumerate(answers, 1):
-        yield answer
+        yield whole(answer)
         if told is not None:
             told(done, of)
 
@@ -146,7 +165,10 @@ def _exactly(row: Exact) -> ExactRow:
     from qsim.sim.simulate import simulate
 
     plan = _plan(f"{row.scenario}run: {{duration: {row.seconds}s}}\n")
-    return ExactRow(row, *measure(row, Numbers(simulate(plan))))
+    run = simulate(plan)
+    if run.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return ExactRow(row, *measure(row, Numbers(run)))
 
 
 def _plan(text: str) -> Plan:
