@@ -81,12 +81,12 @@ EXACT = {
         f"count: 2, service: {exponential(150)}", "priorities: [high, mid, low]", LEVELS
     )),
     "fails": ("M/M/3 with feedback", one_queue(f"count: 3, service: {exponential(140)}, failures: {{error: 30%}}")),
-    "fails, even": ("M/G/1 with feedback", one_queue("service: 50ms, failures: {error: 30%}")),
+    "fails, even": ("M/G/1 with feedback", one_queue("service: 28ms, failures: {error: 60%}")),
     "fails, to the front": ("M/M/1 with feedback", one_queue(
         f"{PUSH}, service: {exponential(56)}, failures: {{error: 20%}}", QUORUM
     )),
     "fails, to the end": ("M/M/2 with feedback", one_queue(
-        f"count: 2, {PUSH}, service: {exponential(112)}, failures: {{error: 20%}}", QUORUM + ', broker: {version: "3.10"}'
+        f"count: 2, {PUSH}, service: {exponential(56)}, failures: {{error: 60%}}", QUORUM + ', broker: {version: "3.10"}'
     )),
     "given up": ("a station that gives up after 2 attempts", one_queue(
         f"count: 2, {PULL}, service: {exponential(100)}, failures: {{error: 30%}}",
