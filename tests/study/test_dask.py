@@ -100,3 +100,17 @@ def test_an_address_where_nobody_answers_is_told(monkeypatch):
         cluster("tcp://127.0.0.1:1")
     with pytest.raises(ClusterError, match="no scheduler answers there"):
         cluster("nonsense")
+
+
+def test_until_a_precision_it_keeps_the_same_files_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rule = "run.replications={metric: jobs.wait mean, within: 20%, min: 3, max: 9}"
+    (tmp_path / "short.yaml").write_text(TEXT)
+    sweep = ["sweep", "short.yaml", "--over", "consumers.worker.count=2,4", "--set", "run.duration=60s", "--set", rule, "--json"]
+    assert run([*sweep, "--store", "here"]) == 0
+    here = capsys.readouterr().out
+    with scheduler_and_workers(tmp_path, 1) as (address, _):
+        assert run([*sweep, "--store", "there", "--dask", address]) == 0
+    assert capsys.readouterr().out == here
+    names = [sorted(str(file.relative_to(folder)) for file in Path(folder).rglob("*.json")) for folder in ("here", "there")]
+    assert names[0] == names[1] and len(names[0]) >= 6
