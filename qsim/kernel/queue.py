@@ -1290,6 +1290,8 @@ class Queue:
 
     def oldest_since(self) -> Nanos | None:
         """When the oldest visible message entered this queue; None if none is visible."""
+        if not self.visible:
+            return None
         fronts = [message.entered for message in self.ready.fronts()]
         while self._elders and (self._elders[0][2].place is not _READY or self._elders[0][2].rank != self._elders[0][1]):
             heappop(self._elders)

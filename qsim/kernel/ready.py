@@ -79,13 +79,17 @@ class Fifo:
 
     def fronts(self) -> Iterator[Message]:
         """Among these is the one of least rank."""
-        yield from (m for m in self._first if m.place is _READY)
-        while self._back and self._back[0][1].place is not _READY:
-            heappop(self._back)
-        while self._line and self._line[0].place is not _READY:
-            self._line.popleft()
-        yield from [self._back[0][1]] if self._back else []
-        yield from [self._line[0]] if self._line else []
+        back, line = self._back, self._line
+        while back and back[0][1].place is not _READY:
+            heappop(back)
+        while line and line[0].place is not _READY:
+            line.popleft()
+        if self._first:
+            yield from (m for m in self._first if m.place is _READY)
+        if back:
+            yield back[0][1]
+        if line:
+            yield line[0]
 
     def _source(self) -> deque[Message] | list[tuple[int, Message]] | None:
         if self._back and (not self._line or self._back[0][0] < self._line[0].rank):

@@ -28,6 +28,8 @@ class Alert:
         self.cast = cast
         self.world = world = cast.world
         self.plan = plan
+        self._limit, self._is_above = plan.limit, plan.above
+        self._crosses: Nanos = int(plan.limit) + plan.above
         self.index = index
         self.since: Nanos | None = None
         self.is_firing = False
@@ -54,15 +56,22 @@ class Alert:
             self._later.show(self.since + self.plan.hold)
 
     def _holds(self, value: float | None) -> bool:
-        return value is not None and (value > self.plan.limit if self.plan.above else value < self.plan.limit)
+        return value is not None and (value > self._limit if self._is_above else value < self._limit)
 
-    def is_news(self, value: float | None) -> bool:
+    def is_news(self, value: float) -> bool:
         """Whether the rule, which held or did not when it was judged last, does otherwise now."""
-        return self._holds(value) != (self.since is not None)
+        return (value > self._limit if self._is_above else value < self._limit) is (self.since is None)
 
-    def looks_by(self, time: Nanos) -> bool:
-        """Whether it will look again then, or before."""
-        return self._later.armed <= time
+    def is_news_of_age(self, since: Nanos | None) -> bool:
+        """The same of what is as old as since then, or if it will pass the limit before the next look."""
+        if since is None:
+            return self.is_news(0)
+        now, crossing = self.world.now, self.crossing(since)
+        return now < crossing < self._later.armed or self.is_news(now - since)
+
+    def crossing(self, since: Nanos) -> Nanos:
+        """When an age that grows by itself passes the limit."""
+        return since + self._crosses
 
     def look_at(self, time: Nanos) -> None:
         """Look again then, for the value may change by itself."""
@@ -94,12 +103,13 @@ def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
     """Look after every change of a series: late in its instant, once.  A queue tells when it has changed, so that a change
     that is no news needs no look; a consumer tells when it is about to."""
     read, when = reader(world, crews, alert.plan.when), alert.plan.when
-    of_queue, is_age, is_armed = when.object in world.broker.queues, when.metric == "oldest_age", False
+    is_news, is_armed = _news(world, alert, read), False
+    oldest_since = world.broker.queues[when.object].oldest_since if when.metric == "oldest_age" else None
 
     def look() -> None:
         alert.judge(read())
-        if is_age and (crossing := _crossing(world, alert)) is not None:
-            alert.look_at(crossing)
+        if oldest_since is not None and (since := oldest_since()) is not None and alert.crossing(since) > world.now:
+            alert.look_at(alert.crossing(since))
 
     def take_turn(_event: Any) -> None:
         nonlocal is_armed
@@ -110,7 +120,7 @@ def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
 
     def changed() -> None:
         nonlocal is_armed
-        if not is_armed and (not of_queue or alert.is_news(read()) or (is_age and _is_foreseen_late(world, alert))):
+        if not is_armed and is_news():
             is_armed = True
             turn.at(world.now)
 
@@ -120,22 +130,18 @@ def _follow(world: World, crews: list[Crew], alert: Alert) -> None:
     changed()
 
 
+def _news(world: World, alert: Alert, read: Callable[[], float]) -> Callable[[], bool]:
+    """Whether a change is worth a look."""
+    queue = world.broker.queues.get(alert.plan.when.object)
+    if queue is None:
+        return lambda: True
+    if alert.plan.when.metric == "oldest_age":
+        return lambda: alert.is_news_of_age(queue.oldest_since())
+    return lambda: alert.is_news(read())
+
+
 def _queues_of(crews: list[Crew], consumer: str) -> list[str]:
     return [port.queue.name for crew in crews if crew.plan.name == consumer for port in crew.ports]
-
-
-def _crossing(world: World, alert: Alert) -> Nanos | None:
-    """An age grows by itself: when it will pass the limit."""
-    since = world.broker.queues[alert.plan.when.object].oldest_since()
-    if since is None:
-        return None
-    crossing = since + int(alert.plan.limit) + (1 if alert.plan.above else 0)
-    return crossing if crossing > world.now else None
-
-
-def _is_foreseen_late(world: World, alert: Alert) -> bool:
-    crossing = _crossing(world, alert)
-    return crossing is not None and not alert.looks_by(crossing)
 
 
 def _tell(world: World, crews: list[Crew], name: str, changed: Callable[[], None]) -> None:

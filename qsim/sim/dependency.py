@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from qsim.kernel.deadlines import NEVER
-from qsim.kernel.journal import Cause, Kind, Place
+from qsim.kernel.journal import ROW, Cause, Kind, Place
 from qsim.scenario.plan import DependencyPlan
 from qsim.sim.alarm import Inbox, Reminder
 from qsim.units import Nanos
@@ -25,6 +25,9 @@ from qsim.units import Nanos
 if TYPE_CHECKING:
     from qsim.sim.desk import Desk
     from qsim.sim.world import World
+
+_pack = ROW.pack
+_CALLED, _SERVED, _CALL_ENDED = int(Kind.CALLED), int(Kind.SERVED), int(Kind.CALL_ENDED)
 
 
 class Call:
@@ -66,7 +69,7 @@ class Dependency:
 
     def enter(self, call: Call) -> bool:
         """A place, or the end of the line.  False: there is no room."""
-        self._write(Kind.CALLED, call)
+        self._write(_CALLED, call)
         if self.plan.capacity is None or self.busy < self.plan.capacity:
             self._serve(call)
         elif self.plan.queue_limit is not None and self.waiting >= self.plan.queue_limit:
@@ -94,11 +97,11 @@ class Dependency:
     def _serve(self, call: Call) -> None:
         self.busy += 1
         call.ends = self._world.now + call.time * self.pace.numerator // self.pace.denominator
-        self._write(Kind.SERVED, call)
+        self._write(_SERVED, call)
 
     def _leave(self, call: Call, cause: Cause) -> None:
         self.busy -= 1
-        self._write(Kind.CALL_ENDED, call, cause)
+        self._write(_CALL_ENDED, call, cause)
         while self._line:
             following = self._line.popleft()
             if following.caller is not None:
@@ -112,11 +115,11 @@ class Dependency:
             self._leave(heappop(self._unwanted)[2], Cause.CLOSED)
         return self._unwanted[0][0] if self._unwanted else NEVER
 
-    def _write(self, kind: Kind, call: Call, cause: int = 0) -> None:
+    def _write(self, kind: int, call: Call, cause: int = 0) -> None:
         if self.watch is not None:
             self.watch()
-        journal = self._world.journal
-        journal.write(self._world.now, call.number, call.client, call.turn, -1, kind, cause, self.plan.index)
+        rows = self._world.journal.rows
+        rows += _pack(self._world.env._now, call.number, call.client, call.turn, -1, kind, cause, self.plan.index)
 
 
 class Caller:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import nan
 from typing import Any
 
@@ -81,7 +82,7 @@ def reader(world: World, crews: list[Crew], reference: Reference) -> Callable[[]
         queue = queues[reference.object]
         if metric == "oldest_age":
             return lambda: 0 if (since := queue.oldest_since()) is None else world.now - since
-        return lambda: float(getattr(queue, metric))
+        return partial(getattr, queue, metric)
     for dependency in world.dependencies:
         if dependency.plan.name == reference.object:
             return _of_dependency(dependency, metric)

@@ -194,12 +194,12 @@ class Port:
         if not queue.visible:
             return []
         now: Nanos = self.env._now  # type: ignore[assignment]
+        there = queue.visible
         deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
-        if self.is_simple_receive:
-            if queue.leases.due < self.lease_alarm.armed:
-                self.lease_alarm.show(queue.leases.due)
-        else:
-            self._after_receive(deliveries)
+        if queue.leases.due < self.lease_alarm.armed:
+            self.lease_alarm.show(queue.leases.due)
+        if not self.is_simple_receive:
+            self._after_receive(deliveries, there)
         return deliveries
 
     def wait(self, owner: Receiver, client: int, limit: int, timeout: Nanos | None, wait: Nanos | None) -> Credit:
@@ -264,8 +264,10 @@ class Port:
     def ack(self, delivery: Delivery) -> Cause:
         answer = self.queue.ack(self.env._now, delivery)  # type: ignore[arg-type]
         lets_out = self.ack_matters and (self.queue.waiting or self.blocked or self.watch is not None)
-        if lets_out or (answer and self.may_close):
+        if answer and (lets_out or self.may_close):
             self.after()
+        elif lets_out:
+            self._look(at_once=True)  # what is acked goes nowhere else
         return answer
 
     def ack_quietly(self, delivery: Delivery, together: int = -1) -> Cause:
@@ -308,11 +310,17 @@ class Port:
     def _look(self, at_once: bool) -> None:
         """Show the deadlines, let waiting consumers and blocked producers have their turn."""
         queue = self.queue
-        self.lease_alarm.show(queue.leases.due)
-        self._timers.show(min(queue.timers.due, queue.expiries.due))
+        if queue.leases.due < self.lease_alarm.armed:
+            self.lease_alarm.show(queue.leases.due)
+        self._show_timers()
         if queue.waiting and queue.visible:
             self._serve_soon() if at_once else self._arm_turn()
         self._look_besides()
+
+    def _show_timers(self) -> None:
+        queue, armed = self.queue, self._timers.armed
+        if queue.timers.due < armed or queue.expiries.due < armed:
+            self._timers.show(min(queue.timers.due, queue.expiries.due))
 
     def _look_besides(self) -> None:
         """Let blocked producers and who watches have their turn."""
@@ -321,16 +329,21 @@ class Port:
         if self.watch is not None:
             self.watch()
 
-    def _after_receive(self, deliveries: list[Delivery]) -> None:
+    def _after_receive(self, deliveries: list[Delivery], there: int) -> None:
+        """Where a receive of ``there`` visible messages may do more than hand out: other queues have a look where more
+        has left than was handed out, or stays."""
         queue = self.queue
-        self.lease_alarm.show(queue.leases.due)
+        if queue.leases.due < self.lease_alarm.armed:
+            self.lease_alarm.show(queue.leases.due)
         if self._is_flawed:
             self._duplicate(deliveries)
-        if not self.is_simple_receive:
-            # Not this queue's receives: they have a turn, and a blocked group stays blocked.  Nobody at once: who has
-            # been handed something has not begun yet.
-            self._timers.show(min(queue.timers.due, queue.expiries.due))
-            self._look_besides()
+        if self.is_simple_receive:
+            return
+        # Not this queue's receives: they have a turn, and a blocked group stays blocked.  Nobody at once: who has
+        # been handed something has not begun yet.
+        self._show_timers()
+        self._look_besides()
+        if queue.visible + len(deliveries) != there:
             for peer in self.peers:
                 peer._look(at_once=False)
 
@@ -371,13 +384,13 @@ class Port:
         served = queue.serve(now, choice)
         if served is None:
             if queue.visible != there:  # else nothing has moved: two queues that dead-letter into each other would ask in turn for ever
-                self._after_receive([])
+                self._after_receive([], there)
             return False
         if queue.waiting and queue.visible or queue.waits.due <= now:
             self._arm_turn()  # before anybody begins: who else waits comes in this instant too
         credit, deliveries = served
         if not self.is_simple_receive:
-            self._after_receive(deliveries)
+            self._after_receive(deliveries, there)
         elif queue.leases.due < self.lease_alarm.armed:
             self.lease_alarm.show(queue.leases.due)
         credit.owner.deliver(self, deliveries, credit)
@@ -396,8 +409,9 @@ class Port:
         credit = self.first_waiting()
         if credit is None or credit.is_pushed or (port := credit.owner.prefers(self, credit)) is self:
             return False
+        there = port.queue.visible
         deliveries = port.queue.hand_out(now, credit.client, credit.limit, credit.timeout, credit, port._choice())
-        port._after_receive(deliveries)
+        port._after_receive(deliveries, there)
         if not deliveries:
             return False
         self.queue.cancel(credit)

@@ -75,6 +75,14 @@ class Call:
     is_late: bool = False
 
 
+def _entry(letter: Letter) -> dict[str, Any]:
+    """As it stands in a batch."""
+    level, group, delay, ttl, size, dedup = letter.args
+    return {
+        "number": letter.number, "level": level, "group": group, "delay": delay, "ttl": ttl, "size": size, "dedup": dedup
+    }
+
+
 def _arrived(letter: Letter, try_: int, is_late: bool) -> Letter:
     """The letter at the door; of a try that was given up, or came after its successor, a copy: the letter itself is
     about to go again, or has."""
@@ -129,6 +137,7 @@ class Maker:
         self._look_whether_plain()
         self._size = message.size
         self._ttl = message.ttl
+        self._bare_args = (0, None, None, self._ttl, self._size, None)
 
     def _awaits_replies(self) -> Requests | None:
         plan, world = self.plan.request_reply, self.world
@@ -141,7 +150,10 @@ class Maker:
         plan = self.plan
         is_free = self.loop is None and self.requests is None and self.bucket is None
         is_free = is_free and not self._takes_time
-        self._is_plain = is_free and self._has_plain_messages() and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
+        has_plain = self._has_plain_messages()
+        self._is_plain = is_free and has_plain and plan.batch_size == 1 and plan.on_reject is OnReject.DROP
+        self._is_bare = has_plain and self.requests is None
+        self._ends_when_accepted = self.loop is None and self.requests is None and not self.port.flaws.lose_reply
 
     def _has_plain_messages(self) -> bool:
         message, flaws, recorded = self.plan.message, self.port.flaws, self.plan.recorded
@@ -224,9 +236,9 @@ class Maker:
             rows = self._rows
             rows += _pack_alike(self._env._now, number, self._sent)
             if self.port.send_bare(number, self._size) is _BLOCKED:
-                self._hold(Letter(k, number, (0, None, None, self._ttl, self._size, None), 1), _BLOCKED)
+                self._hold(Letter(k, number, self._bare_args, 1), _BLOCKED)
             return
-        letter = self._write(k, number)
+        letter = self._write_bare(k, number) if self._is_bare else self._write(k, number)
         if self.plan.batch_size > 1:
             self._collect(letter)
         else:
@@ -242,6 +254,12 @@ class Maker:
         if self._budget[0] <= 0:
             raise OutOfBudget
         self._budget[0] -= 1
+
+    def _write_bare(self, k: int, number: int) -> Letter:
+        """What ``_write`` does for a message of which luck says nothing, and that awaits no reply."""
+        rows = self._rows
+        rows += _pack_alike(self._env._now, number, self._sent)
+        return Letter(k, number, self._bare_args, 1)
 
     def _write(self, k: int, number: int) -> Letter:
         """A new letter, with all that luck says of it, and its labels as rows."""
@@ -316,10 +334,7 @@ class Maker:
     def _call(self, letters: list[Letter], is_batch: bool) -> list[Cause]:
         if not is_batch:
             return [self.port.send(letters[0].number, *letters[0].args)]
-        names = ("level", "group", "delay", "ttl", "size", "dedup")
-        return self.port.send_batch(
-            [{"number": letter.number, **dict(zip(names, letter.args, strict=True))} for letter in letters]
-        )
+        return self.port.send_batch([_entry(letter) for letter in letters])
 
     def _find_nobody(self, call: Call) -> None:
         """The broker went away meanwhile."""
@@ -556,7 +571,8 @@ class Maker:
             self._depart(letters, True)
             return
         for letter, answer in zip(letters, self._call(letters, True), strict=True):
-            self._heed(letter, answer, letters[0])
+            if answer or not self._ends_when_accepted:
+                self._heed(letter, answer, letters[0])
 
     def _goes_lost_together(self, letters: list[Letter]) -> bool:
         if not self._is_lost(letters[0]):
