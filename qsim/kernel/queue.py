@@ -168,9 +168,10 @@ class Queue:
         self._numbers, self._expires_lazily = profile.numbers_messages, profile.expires_lazily
         self._expires = profile.retention is not None or self._numbers
         self.picks_the_first = (
-            self.groups is None and profile.max_in_flight is None and self._most_at_receive is None
-            and not (self._expires_lazily or self._strikes_heads or self._weighs)
+            self.groups is None and not (self._expires_lazily or self._strikes_heads or self._weighs)
         )
+        self._most_in_flight = _UNLIMITED if profile.max_in_flight is None else profile.max_in_flight
+        self._picks_any = profile.max_in_flight is None and self._most_at_receive is None
         self._timeout = profile.visibility_timeout
         self._lease_ms = -1 if self._timeout is None else _as_ms(self._timeout)
         if self._timeout is None and profile.on_crash is OnCrash.KEEPS:
@@ -530,7 +531,10 @@ class Queue:
 
     def hand_out_first(self, now: Nanos, client: int) -> Delivery | None:
         """What most receives are: one message, the first, under the queue's own timeout (``picks_the_first``)."""
-        message = self.ready.pop()
+        if self._picks_any:
+            message = self.ready.pop()
+        else:
+            message = self._next_fit(now) if self.in_flight < self._most_in_flight else None
         if message is None:
             return None
         receipt = self._next()
@@ -552,28 +556,31 @@ class Queue:
         return delivery
 
     def _pick(self, now: Nanos, limit: int, choice: int) -> list[Message]:
-        """The messages that go next.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
-        ready, profile = self.ready, self.profile
+        """The messages that go next."""
         picked: list[Message] = []
-        if profile.max_in_flight is not None:
-            limit = min(limit, profile.max_in_flight - self.in_flight)
-        ready.begin()
-        while len(picked) < limit:
+        limit = min(limit, self._most_in_flight - self.in_flight)
+        self.ready.begin()
+        while len(picked) < limit and (message := self._next_fit(now, choice)) is not None:
+            picked.append(message)
+        return picked
+
+    def _next_fit(self, now: Nanos, choice: int = 0) -> Message | None:
+        """The next message that may go.  A used-up one is moved on the way (SQS-24), and the receive looks on."""
+        ready, most = self.ready, self._most_at_receive
+        while True:
             if self._strikes_heads:
                 self._strike_heads(now)
             message = ready.pop_at(choice) if choice else ready.pop()
             if message is None:
-                break
-            if self._most_at_receive is not None and message.receives - message.carried >= self._most_at_receive:
+                return None
+            if most is not None and message.receives - message.carried >= most:
                 self._release(message)
                 self._dead_letter(now, message, Cause.MAX_RECEIVES)
-                continue
-            if self._expires_lazily and message.expires is not None and message.expires <= now:
+            elif self._expires_lazily and message.expires is not None and message.expires <= now:
                 self._release(message)
                 self._expire_now(now, message)  # ASB-18
-                continue
-            picked.append(message)
-        return picked
+            else:
+                return message
 
     def _lease(
         self, now: Nanos, message: Message, client: int, timeout: Nanos | None, credit: Credit | None, together: int

@@ -31,10 +31,10 @@ _CALLED, _SERVED, _CALL_ENDED = int(Kind.CALLED), int(Kind.SERVED), int(Kind.CAL
 
 
 class Call:
-    """``time`` is what it takes once it has a place; ``ends`` None: it has none yet; ``caller`` None: nobody waits for the
-    answer any more."""
+    """``time`` is what it takes once it has a place; ``ends`` None: it has none yet; ``due``: when its caller hears, or
+    gives up; ``caller`` None: nobody waits for the answer any more."""
 
-    __slots__ = ("caller", "client", "deadline", "ends", "number", "time", "turn")
+    __slots__ = ("caller", "client", "due", "ends", "number", "time", "turn")
 
     def __init__(self, caller: Caller, number: int, client: int, turn: int, time: Nanos, deadline: Nanos) -> None:
         self.caller: Caller | None = caller
@@ -42,13 +42,8 @@ class Call:
         self.client = client
         self.turn = turn
         self.time = time
-        self.deadline = deadline
+        self.due = deadline
         self.ends: Nanos | None = None
-
-    @property
-    def due(self) -> Nanos:
-        """When its caller hears, or gives up."""
-        return self.deadline if self.ends is None else min(self.ends, self.deadline)
 
 
 class Dependency:
@@ -96,7 +91,9 @@ class Dependency:
 
     def _serve(self, call: Call) -> None:
         self.busy += 1
-        call.ends = self._world.now + call.time * self.pace.numerator // self.pace.denominator
+        call.ends = ends = self._world.now + call.time * self.pace.numerator // self.pace.denominator
+        if ends < call.due:
+            call.due = ends
         self._write(_SERVED, call)
 
     def _leave(self, call: Call, cause: Cause) -> None:

@@ -49,7 +49,7 @@ class Member:
         poll = crew.plan.poll
         self.recovery = None if crew.plan.recovery is None else Recovery(self, crew.plan.recovery)
         self._asks_for_one = poll is not None and self.recovery is None and (
-            poll.batch == 1 and len(crew.ports) == 1 and crew.plan.ack is Ack.AFTER_SUCCESS and not crew.ports[0].may_refuse
+            poll.batch == 1 and len(crew.ports) == 1 and crew.plan.ack is Ack.AFTER_SUCCESS
         )
         takes_time = crew.plan.jms is None and any(port.latency.receive is not None for port in crew.ports)
         self.transit = Transit(self) if takes_time else None
@@ -207,10 +207,11 @@ class Member:
         if self._asks_for_one and self.may_ask():
             # What most receives are, without the buffer.
             port = self.crew.ports[0]
-            deliveries = port.hand_out(self.client, 1, self._timeout)
-            if deliveries:
-                return port, deliveries[0]
-            self._wait()
+            if not (port.may_refuse and self._is_turned_away(port)):
+                deliveries = port.hand_out(self.client, 1, self._timeout)
+                if deliveries:
+                    return port, deliveries[0]
+                self._wait()
         elif self._ask():
             return self.buffer.popleft()
         heappush(self.idle, desk.parallel)
@@ -328,10 +329,7 @@ class Member:
             self._store(*found)
             return True
         for port in self.crew.ports:
-            if port.may_refuse and (
-                port.refusal(self.client, poll.batch, poll.wait) or port.is_deaf(self.crew.plan, self)
-            ):
-                self._sleep(poll.every if poll.every is not None else SECOND)
+            if port.may_refuse and self._is_turned_away(port):
                 return False
             deliveries = port.hand_out(self.client, poll.batch, poll.visibility_timeout)
             if deliveries is None:
@@ -341,6 +339,15 @@ class Member:
                 return True
         self._wait()
         return False
+
+    def _is_turned_away(self, port: Port) -> bool:
+        """Refused, or told that there is nothing: it asks again later."""
+        poll = self.crew.plan.poll
+        assert poll is not None
+        if not (port.refusal(self.client, poll.batch, poll.wait) or port.is_deaf(self.crew.plan, self)):
+            return False
+        self._sleep(poll.every if poll.every is not None else SECOND)
+        return True
 
     def _take(self) -> bool:
         """What its session has in store."""
