@@ -88,6 +88,17 @@ def _has_expired_by(entry: Entry) -> bool:
 class Queue:
     """A named queue under a profile.  Clients and groups are numbers here; names are the Broker's business."""
 
+    # CPython is slow with objects of more than 30 attributes.  __dict__ is for what stands before the methods.
+    __slots__ = (
+        "__dict__", "_accepted", "_broker", "_comes_back_to", "_elders", "_expires", "_expires_lazily", "_forwards",
+        "_full_stay", "_is_between", "_journal", "_lease_line", "_lease_ms", "_limits", "_line_up", "_most",
+        "_most_at_receive", "_most_at_return", "_most_in_flight", "_next", "_numbers", "_picks_any", "_push", "_rows",
+        "_seen_ids", "_seen_order", "_sessions", "_strikes_heads", "_timeout", "_weighs", "bytes", "deferred",
+        "delayed", "deletes", "expiries", "groups", "held_bytes", "in_flight", "index", "is_plain", "is_safe", "leases",
+        "name", "newest", "next_number", "picks_the_first", "profile", "ready", "receives", "scheduled", "send",
+        "sends", "sends_of_group", "set_aside", "subscribed", "timers", "tracks", "visible", "waiting", "waits",
+    )
+
     def __init__(self, name: str, index: int, profile: Profile, broker: Broker) -> None:
         self.name = name
         self.index = index
@@ -1299,10 +1310,14 @@ class Queue:
         """When the oldest visible message entered this queue; None if none is visible."""
         if not self.visible:
             return None
-        fronts = [message.entered for message in self.ready.fronts()]
-        while self._elders and (self._elders[0][2].place is not _READY or self._elders[0][2].rank != self._elders[0][1]):
-            heappop(self._elders)
-        return min([*fronts, self._elders[0][0]] if self._elders else fronts, default=None)
+        elders = self._elders
+        while elders and (elders[0][2].place is not _READY or elders[0][2].rank != elders[0][1]):
+            heappop(elders)
+        oldest: Nanos | None = elders[0][0] if elders else None
+        for message in self.ready.fronts():
+            if oldest is None or message.entered < oldest:
+                oldest = message.entered
+        return oldest
 
     def memory(self, now: Nanos) -> Hashable:
         """What it remembers beside its messages, as of now: deduplication ids and used-up tokens."""

@@ -84,12 +84,12 @@ class Fifo:
             heappop(back)
         while line and line[0].place is not _READY:
             line.popleft()
-        if self._first:
-            yield from (m for m in self._first if m.place is _READY)
+        found = [m for m in self._first if m.place is _READY] if self._first else []
         if back:
-            yield back[0][1]
+            found.append(back[0][1])
         if line:
-            yield line[0]
+            found.append(line[0])
+        return found
 
     def _source(self) -> deque[Message] | list[tuple[int, Message]] | None:
         if self._back and (not self._line or self._back[0][0] < self._line[0].rank):

@@ -66,7 +66,8 @@ class Alert:
         """The same of what is as old as since then, or if it will pass the limit before the next look."""
         if since is None:
             return self.is_news(0)
-        now, crossing = self.world.now, self.crossing(since)
+        now: Any = self.world.env._now
+        crossing = since + self._crosses
         return now < crossing < self._later.armed or self.is_news(now - since)
 
     def crossing(self, since: Nanos) -> Nanos:
