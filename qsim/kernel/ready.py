@@ -77,7 +77,7 @@ class Fifo:
         head = self.front()
         return iter([] if head is None else [head])
 
-    def fronts(self) -> Iterator[Message]:
+    def fronts(self) -> Iterable[Message]:
         """Among these is the one of least rank."""
         back, line = self._back, self._line
         while back and back[0][1].place is not _READY:

@@ -91,7 +91,8 @@ class Dependency:
 
     def _serve(self, call: Call) -> None:
         self.busy += 1
-        call.ends = ends = self._world.env._now + call.time * self.pace.numerator // self.pace.denominator
+        now: Nanos = self._world.env._now  # type: ignore[assignment]
+        call.ends = ends = now + call.time * self.pace.numerator // self.pace.denominator
         if ends < call.due:
             call.due = ends
         self._write(_SERVED, call)
