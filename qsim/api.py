@@ -191,9 +191,10 @@ class Scenario:
     def variant(self) -> str:
         return self.plan.variant
 
-    def set(self, path: str, value: Any) -> Scenario:
-        """Another scenario in which ``value`` stands at the dotted path; None removes what stands there."""
-        return Scenario(self.loaded.with_changes({path: value}))
+    def set(self, path: str | Mapping[str, Any], value: Any = None) -> Scenario:
+        """Another scenario in which ``value`` stands at the dotted path; None removes what stands there.  Several at once
+        as a mapping: ``set({"consumers.worker.count": 10, "run.duration": "20m"})``."""
+        return Scenario(self.loaded.with_changes({path: value} if isinstance(path, str) else path))
 
     def with_variant(self, name: str) -> Scenario:
         """The scenario under one of its variants; "base" is the file itself."""
