@@ -13,9 +13,10 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from qsim.metrics.numbers import Numbers
@@ -74,27 +75,19 @@ def one_by_one(tasks: Sequence[Task], ask: Ask, progress: Progress | None = None
     return ((which, perform(task, ask, progress)) for which, task in enumerate(tasks))
 
 
-def processes(jobs: int) -> Executor:
-    """In so many processes of this machine."""
+def processes(jobs: int) -> Callable[[Sequence[Task], Ask], Generator[Finished, None, None]]:
+    """In so many processes of this machine, which begin when they are asked and not when the first answer is wanted."""
 
-    def execute(tasks: Sequence[Task], ask: Ask) -> Iterator[Finished]:
+    def execute(tasks: Sequence[Task], ask: Ask) -> Generator[Finished, None, None]:
         from joblib import Parallel, delayed
 
         with _deaf_children():
             made: Generator[Finished, None, None] = Parallel(
                 n_jobs=min(jobs, len(tasks)), return_as="generator_unordered"
             )(delayed(_numbered)(which, task, ask) for which, task in enumerate(tasks))
-        try:
-            for finished in made:  # noqa: UP028 "yield from" would close it outside of this try
-                yield finished
-        except BrokenExecutor:
-            raise WorkerLost(
-                "a process that ran it was killed, as happens where memory ends: fewer --jobs need less"
-            ) from None
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # who has heard enough may go, whatever the others are still doing
-                made.close()
+        answers = _handed_on(made)
+        next(answers)  # from here on closing it ends them
+        return answers
 
     return execute
 
@@ -112,6 +105,22 @@ def whole(answer: Answer) -> Answer:
     if answer.stopped == "interrupted":
         raise KeyboardInterrupt
     return answer
+
+
+def _handed_on(made: Generator[Finished, None, None]) -> Generator[Any, None, None]:
+    """What other processes make, after one None."""
+    try:
+        yield None
+        for finished in made:  # noqa: UP028 "yield from" would close it outside of this try
+            yield finished
+    except BrokenExecutor:
+        raise WorkerLost(
+            "a process that ran it was killed, as happens where memory ends: fewer --jobs need less"
+        ) from None
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # who has heard enough may go, whatever the others are still doing
+            made.close()
 
 
 class WorkerLost(Exception):
@@ -142,16 +151,32 @@ def as_they_finish(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Finished]:
-    """Every task's answer with its index, in no order.  The first is worked out here: it tells whether a pool is worth
-    its start."""
+    """Every task's answer with its index, in no order.  The first is worked out here: as soon as it tells that a pool is
+    worth its start, the others begin beside it."""
     if not tasks:
         return
-    first, rest = perform(tasks[0], ask, progress), tasks[1:]
-    yield 0, first
-    if executor is None:
-        is_short = first.wall_s * len(rest) < WORTH_A_POOL_S
-        executor = partial(one_by_one, progress=progress) if jobs < 2 or is_short else processes(jobs)
-    yield from ((1 + which, answer) for which, answer in (executor(rest, ask) if rest else ()))
+    rest, others, begun = tasks[1:], ExitStack(), time.perf_counter()
+    beside: list[Iterator[Finished]] = []
+
+    def watch(far: Any) -> None:
+        if not beside and _is_worth_a_pool(time.perf_counter() - begun, rest, jobs):
+            beside.append(others.enter_context(closing(processes(jobs)(rest, ask))))
+        if progress is not None:
+            progress(far)
+
+    with others:
+        first = perform(tasks[0], ask, progress if executor else watch)
+        yield 0, first
+        if not beside and rest:
+            if executor is None and _is_worth_a_pool(first.wall_s, rest, jobs):
+                executor = processes(jobs)
+            beside.append((executor or partial(one_by_one, progress=progress))(rest, ask))
+        for which, answer in chain.from_iterable(beside):
+            yield 1 + which, answer
+
+
+def _is_worth_a_pool(one_takes_s: float, rest: Sequence[Task], jobs: int) -> bool:
+    return jobs > 1 and one_takes_s * len(rest) >= WORTH_A_POOL_S
 
 
 def execute(

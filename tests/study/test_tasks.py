@@ -12,8 +12,7 @@ from qsim.scenario.load import read
 from qsim.study import tasks
 from qsim.study.tasks import Task, WorkerLost, as_they_finish, execute, one_by_one, processes
 
-PLAN = read(
-    text="""
+SCENARIO = """
 qsim: 1
 name: short
 run: {duration: 20s}
@@ -21,7 +20,10 @@ queues: {q: {}}
 producers: {p: {to: q, rate: 5/s}}
 consumers: {c: {from: q, service: {exponential: {mean: 150ms}}}}
 """
-).plan
+PLAN = read(text=SCENARIO).plan
+
+LONG = read(text=SCENARIO.replace("20s", "1h")).plan
+"""Long enough to be asked how far it is."""
 
 
 def sent(numbers):
@@ -89,3 +91,27 @@ def test_a_process_that_is_killed_is_told():
         list(processes(2)([Task(PLAN, r) for r in (1, 2)], killed))
     assert of_error(WorkerLost("why")) == ("qsim: why", Exit.STOPPED)
     assert len(list(processes(2)([Task(PLAN, r) for r in (1, 2)], sent))) == 2  # the next one has a pool of its own
+
+
+def test_the_others_begin_beside_a_first_that_takes_long(monkeypatch):
+    monkeypatch.setattr(tasks, "WORTH_A_POOL_S", 0.0)
+    wanted, order = [Task(LONG, r) for r in (1, 2, 3)], []
+
+    def here(jobs):
+        def execute(rest, ask):
+            order.append("others begun")
+            return (finished for finished in one_by_one(rest, ask))
+
+        return execute
+
+    monkeypatch.setattr(tasks, "processes", here)
+    real = tasks.perform
+
+    def performed(task, ask, progress=None):
+        answer = real(task, ask, progress)
+        order.append(f"{task.replication} done")
+        return answer
+
+    monkeypatch.setattr(tasks, "perform", performed)
+    assert [answer.replication for answer in execute(wanted, sent, jobs=2)] == [1, 2, 3]
+    assert order == ["others begun", "1 done", "2 done", "3 done"]
