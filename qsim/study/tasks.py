@@ -26,6 +26,9 @@ from qsim.units import Nanos
 WORTH_A_POOL_S = 2.0
 """So little work is done before other processes have started."""
 
+WORTH_COLLECTING_S = 0.5
+"""A run of less leaves little behind."""
+
 Ask = Callable[[Numbers], Any]
 Finished = tuple[int, "Answer"]
 """Which of the tasks, counted from 0, and its answer."""
@@ -141,7 +144,10 @@ def _deaf_children() -> Iterator[None]:
 
 
 def _numbered(which: int, task: Task, ask: Ask) -> Finished:
-    return which, perform(task, ask)
+    answer = perform(task, ask)
+    if answer.wall_s > WORTH_COLLECTING_S:
+        gc.collect()  # what a long run leaves behind is large, and the pool ends a process that grows
+    return which, answer
 
 
 def as_they_finish(
