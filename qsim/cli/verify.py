@@ -28,27 +28,28 @@ def command(
         int | None, typer.Option(metavar="N", min=10, help="Only this: how many of N intervals cover the truth.")
     ] = None,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other luck: row r has seed N + r.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object; times in seconds.")] = False,
 ) -> int:
     """Hold the engine against theory: a table, and a verdict."""
     if quick and coverage:
         raise Refused("--quick has no coverage: write one of the two")
     try:
-        return _both(quick, coverage, jobs, json)
+        return _both(quick, coverage, jobs, seed, json)
     except KeyboardInterrupt as stop:
         done = getattr(stop, "done", None)
     _stopped(done, json)
     return Exit.INTERRUPTED
 
 
-def _both(quick: bool, coverage: int | None, jobs: int, json: bool) -> int:
+def _both(quick: bool, coverage: int | None, jobs: int, seed: int, json: bool) -> int:
     from qsim.study.verify.coverage import EXPERIMENTS
 
-    found = None if coverage else _verdict(quick, jobs, json)
+    found = None if coverage else _verdict(quick, jobs, seed, json)
     if found is not None and not json:
         for line in _lines(found):
             out(line)
-    counted = None if quick else _coverage(coverage or EXPERIMENTS, jobs, json)
+    counted = None if quick else _coverage(coverage or EXPERIMENTS, jobs, seed, json)
     if counted is not None and not json:
         for line in _coverage_lines(counted):
             out(line)
@@ -57,20 +58,20 @@ def _both(quick: bool, coverage: int | None, jobs: int, json: bool) -> int:
     return Exit.OK if all(each is None or each.holds for each in (found, counted)) else Exit.FAILED
 
 
-def _verdict(quick: bool, jobs: int, quiet: bool) -> Verdict:
+def _verdict(quick: bool, jobs: int, seed: int, quiet: bool) -> Verdict:
     from qsim.cli.progress import Watch
     from qsim.study.verify.table import verify
 
     with Watch("verify", quiet=quiet) as watch:
-        return verify(quick, jobs, watch.replication)
+        return verify(quick, jobs, watch.replication, seed)
 
 
-def _coverage(experiments: int, jobs: int, quiet: bool) -> Coverage:
+def _coverage(experiments: int, jobs: int, seed: int, quiet: bool) -> Coverage:
     from qsim.cli.progress import Watch
     from qsim.study.verify.coverage import coverage
 
     with Watch("coverage", quiet=quiet) as watch:
-        return coverage(experiments, jobs, watch.replication)
+        return coverage(experiments, jobs, watch.replication, seed)
 
 
 # --- saying ---------------------------------------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ def test_two_columns_alone_show_their_difference_with_its_interval(qsim, columns
     number, _, plus_minus, _ = line.split()[-4:]
     assert float(number) == pytest.approx(100 * apart["mean"], abs=0.06)
     assert float(plus_minus.removeprefix("±")) == pytest.approx(100 * half, rel=0.05)
-    assert "difference" not in qsim("compare", "columns.yaml", "--variants", "base,three", "--replications", "1").lines[1]
+    assert (
+        "difference" not in qsim("compare", "columns.yaml", "--variants", "base,three", "--replications", "1").lines[1]
+    )
     assert "two of them alone are shown with their differences" in qsim("compare", "columns.yaml").out
 
 

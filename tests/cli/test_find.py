@@ -120,7 +120,9 @@ def test_the_command_and_python_find_the_same(qsim, here):
     assert (found.value, found.is_one_way) == (told["value"], told["one_way"]) == (4, True)
     frame = found.frame()
     assert list(frame.columns) == ["consumers.worker.count", "holds", "replications", "api.sent total", "jobs.wait p95"]
-    assert list(frame["consumers.worker.count"]) == [each["settings"]["consumers.worker.count"] for each in told["trials"]]
+    assert list(frame["consumers.worker.count"]) == [
+        each["settings"]["consumers.worker.count"] for each in told["trials"]
+    ]
     assert list(frame.holds) == [each["holds"] for each in told["trials"]]
     assert list(frame["jobs.wait p95"]) == [each["metrics"]["jobs.wait p95"] for each in told["trials"]]
     assert [(v.that, v.verdict) for v in found.verdicts] == [("jobs.wait p95", "pass")]

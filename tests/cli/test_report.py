@@ -128,7 +128,9 @@ def test_the_law_of_little_is_told_with_the_time_of_the_run(page, qsim):
     """λ = 10/s, so that the number is ten times the mean time that the same run tells."""
     text = STATION.replace("jobs: {}", "jobs: {delay: 2s}")
     found = page(text)
-    told = found.text.split("jobs with worker is stable")[1].split("jobs.depth mean")[1].split("λ × jobs.latency mean")[0]
+    told = (
+        found.text.split("jobs with worker is stable")[1].split("jobs.depth mean")[1].split("λ × jobs.latency mean")[0]
+    )
     answer = json.loads(qsim("run", "it.yaml", "--metric", "jobs.latency mean", "--json").out)
     stay = answer["metrics"]["jobs.latency mean"]
     assert float(told) == round(10 * stay, 1)

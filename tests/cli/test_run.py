@@ -393,7 +393,9 @@ def test_an_alert_that_fires_in_some_replications_says_in_how_many(qsim, here):
     assert 0 < fired < 5, "the scenario is one in which it sometimes fires"
     [line] = [line for line in qsim("run", "deep.yaml").lines if "alert deep" in line]
     assert line.endswith(f"times on average, in {fired} of 5 replications")
-    assert "first at " in next(line for line in qsim("run", "deep.yaml", "--replication", "1").lines if "alert deep" in line)
+    assert "first at " in next(
+        line for line in qsim("run", "deep.yaml", "--replication", "1").lines if "alert deep" in line
+    )
 
 
 def test_a_warm_up_that_runs_find_is_shown(qsim):

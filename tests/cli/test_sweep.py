@@ -160,10 +160,17 @@ def test_every_point_runs_until_its_own_precision_and_says_so(qsim):
     found = qsim("sweep", "small.yaml", *load)
     told = json.loads(qsim("sweep", "small.yaml", *load, "--json").out)
     slow, busy = told["points"]
-    assert found.lines[0] == f"small   2 points, {busy['replications']} to {slow['replications']} replications, common random numbers"
+    assert (
+        found.lines[0]
+        == f"small   2 points, {busy['replications']} to {slow['replications']} replications, common random numbers"
+    )
     assert told["replications"] is None and slow["replications"] > busy["replications"]
     for point, rate in ((slow, "3/s"), (busy, "30/s")):
-        alone = json.loads(qsim("run", "small.yaml", *RANDOM, "--set", WITHIN % "5%", "--set", f"producers.api.rate={rate}", "--json").out)
+        alone = json.loads(
+            qsim(
+                "run", "small.yaml", *RANDOM, "--set", WITHIN % "5%", "--set", f"producers.api.rate={rate}", "--json"
+            ).out
+        )
         assert (alone["replications"], alone["precision"]) == (point["replications"], point["precision"])
 
 

@@ -59,7 +59,9 @@ def test_as_json(qsim, few):
 def test_coverage_alone(qsim, monkeypatch, covered, code):
     from qsim.study.verify import coverage
 
-    monkeypatch.setattr(coverage, "coverage", lambda n, jobs, told: coverage.Coverage(n, covered, (87, 100), 3.21))
+    monkeypatch.setattr(
+        coverage, "coverage", lambda n, jobs, told, seed: coverage.Coverage(n, covered, (87, 100), 3.21)
+    )
     answer = qsim("verify", "--coverage", "100")
     assert answer.code == code and len(answer.lines) == 3 and max(map(len, answer.lines)) <= 80
     assert " ".join(answer.out.split()) == (
@@ -83,14 +85,19 @@ def test_ctrl_c_leaves_the_rows_that_are_done_and_no_verdict(qsim, few, ctrl_c):
     whole = json.loads(qsim("verify", "--quick", "--json").out)
     ctrl_c(26)  # in the third row, of ten runs each
     answer = qsim("verify", "--quick")
-    assert (answer.code, answer.err) == (130, f"stopped: 2 of {len(few) + len(EXACT)} rows are done, which is no verdict\n")
+    assert (answer.code, answer.err) == (
+        130,
+        f"stopped: 2 of {len(few) + len(EXACT)} rows are done, which is no verdict\n",
+    )
     assert len([line for line in answer.lines if line.startswith(f" {few[0].model}")]) >= 1
     assert "✓" not in answer.out and "chance" not in answer.out
     ctrl_c(26)
     told = json.loads(qsim("verify", "--quick", "--json").out)
     assert (told["holds"], told["stopped"], told["rows"]) == (None, "interrupted", whole["rows"][:2])
     ctrl_c(1)
-    assert qsim("verify", "--quick") == Answer(130, "", f"stopped: 0 of {len(few) + len(EXACT)} rows are done, which is no verdict\n")
+    assert qsim("verify", "--quick") == Answer(
+        130, "", f"stopped: 0 of {len(few) + len(EXACT)} rows are done, which is no verdict\n"
+    )
 
 
 def test_ctrl_c_leaves_the_experiments_that_are_done(qsim, monkeypatch, ctrl_c):

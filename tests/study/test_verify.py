@@ -123,6 +123,9 @@ def test_a_few_experiments_cover_the_truth_and_no_other(monkeypatch):
     found = experiments.coverage(4)
     assert found.holds and found.covered >= 2 and abs(found.mean / 3.2 - 1) < 0.15
     assert found == experiments.coverage(4, jobs=2), "whoever does it"
+    halves = experiments.coverage(2), experiments.coverage(2, seed=2)
+    assert [sum(half.covered for half in halves), halves[0].mean + halves[1].mean] == [found.covered, pytest.approx(2 * found.mean)]
+    assert halves[0].mean != halves[1].mean, "other luck"
     monkeypatch.setattr(experiments, "TRUTH", 2 * experiments.TRUTH)
     assert experiments.coverage(4).covered == 0
 

@@ -58,13 +58,13 @@ class Coverage:
 
 
 def coverage(
-    experiments: int = EXPERIMENTS, jobs: int = 1, told: Callable[[int, int], None] | None = None
+    experiments: int = EXPERIMENTS, jobs: int = 1, told: Callable[[int, int], None] | None = None, seed: int = 0
 ) -> Coverage:
-    """Experiment e has seed e: the same count on every machine.  ``told`` hears how many are done, of how many.  Ctrl-C
+    """Experiment e has seed ``seed`` + e: the same count on every machine.  ``told`` hears how many are done, of how many.  Ctrl-C
     hands on the count over those that are done, None where there are none."""
     means: list[tuple[float, ...]] = []
     try:
-        for group in _means(experiments, jobs):
+        for group in _means(experiments, jobs, seed):
             means.append(group)
             if told is not None:
                 told(len(means), experiments)
@@ -86,10 +86,11 @@ def _between(experiments: int) -> tuple[int, int]:
     return plausible(experiments, LEVEL)
 
 
-def _means(experiments: int, jobs: int) -> Iterator[tuple[float, ...]]:
+def _means(experiments: int, jobs: int, seed: int) -> Iterator[tuple[float, ...]]:
     plan = read(text=_MM1).plan
     numbers = range(1, REPLICATIONS + 1)
-    tasks = [Task(replace(plan, seed=seed), number) for seed in range(1, experiments + 1) for number in numbers]
+    seeds = range(seed + 1, seed + experiments + 1)
+    tasks = [Task(replace(plan, seed=each), number) for each in seeds for number in numbers]
     told = (whole(answer).told for answer in execute(tasks, mean_wait, jobs))
     return zip(*[told] * REPLICATIONS, strict=True)
 
