@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
+    "chart": "qsim.lab.charts",
     "predict": "qsim.lab.predictions",
     "show": "qsim.lab.predictions",
     "exercise": "qsim.lab.exercises",
@@ -16,7 +17,7 @@ _WHERE = {
     "Score": "qsim.lab.exercises",
 }
 
-__all__ = ["Exercise", "Score", "exercise", "predict", "show"]
+__all__ = ["Exercise", "Score", "chart", "exercise", "predict", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,8 +53,11 @@ def on_screen(figure: figures.Figure, subject: figures.Subject, theme: str = "li
     """The axes of a figure that pyplot keeps: a notebook shows it, ``matplotlib.pyplot.show()`` does elsewhere."""
     from matplotlib import pyplot
 
+    with themed(theme) as look:
+        size = WIDE, figures.height(figure, subject, WIDE)
+    # Outside: the first figure chooses pyplot's screen and makes it interactive, which leaving the theme would take back.
+    canvas = pyplot.figure(figsize=size, facecolor=look.paper, layout="constrained")
     with themed(theme):
-        canvas = pyplot.figure(figsize=(WIDE, figures.height(figure, subject, WIDE)))
         return figures.draw(figure, subject, canvas)
 
 
