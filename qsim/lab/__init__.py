@@ -15,9 +15,10 @@ _WHERE = {
     "exercise": "qsim.lab.exercises",
     "Exercise": "qsim.lab.exercises",
     "Score": "qsim.lab.exercises",
+    "explore": "qsim.lab.sliders",
 }
 
-__all__ = ["Exercise", "Score", "chart", "exercise", "predict", "show"]
+__all__ = ["Exercise", "Score", "chart", "exercise", "explore", "predict", "show"]
 
 
 def __getattr__(name: str) -> Any:

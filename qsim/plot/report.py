@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from qsim.plot.style import COLOURS, THEMES
+from qsim.plot.style import variables
 
 TEMPLATE = "report.html.j2"
 
@@ -75,11 +74,4 @@ def render(report: Report) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["ready"] = Markup  # pictures: made by us, with every text of theirs escaped
-    return environment.get_template(TEMPLATE).render(report=report, light=_colours("light"), dark=_colours("dark"))
-
-
-def _colours(theme: str) -> dict[str, Any]:
-    """What the page's style sheet calls them."""
-    look = THEMES[theme]
-    named = {name: getattr(look, name) for name in ("paper", "ink", "faint", "grid", "band")}
-    return named | {f"c{i + 1}": colour for i, colour in enumerate(COLOURS)}
+    return environment.get_template(TEMPLATE).render(report=report, light=variables("light"), dark=variables("dark"))

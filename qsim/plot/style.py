@@ -36,6 +36,13 @@ THEMES = {
 }
 
 
+def variables(theme: str) -> dict[str, str]:
+    """What a page's style sheet calls the theme's colours (``--ink``, ``--c1``), and what they are."""
+    look = THEMES[theme]
+    named = {name: getattr(look, name) for name in ("paper", "ink", "faint", "grid", "band")}
+    return named | {f"c{i + 1}": colour for i, colour in enumerate(COLOURS)}
+
+
 def line(number: int) -> dict[str, Any]:
     """How the n-th curve of a picture looks: colours first, then kinds of lines."""
     kind, colour = list(product(LINES, COLOURS))[number % (len(LINES) * len(COLOURS))]
