@@ -209,14 +209,17 @@ class Scenario:
         *,
         seed: int | None = None,
         replication: int = 1,
-        until: int | None = None,
+        until: int | str | None = None,
         max_messages: int | None = None,
         progress: Callable[[Any], None] | None = None,
     ) -> Run:
-        """Simulate it: the same seed and replication give the same run on every machine."""
+        """Simulate it: the same seed and replication give the same run on every machine.  ``until`` ("5m", or ns) stops
+        before its end."""
         from qsim.sim.simulate import simulate
+        from qsim.units import duration
 
-        recording = simulate(self.plan, seed, replication, until=until, max_messages=max_messages, progress=progress)
+        end = duration(until) if isinstance(until, str) else until
+        recording = simulate(self.plan, seed, replication, until=end, max_messages=max_messages, progress=progress)
         return Run(recording, self)
 
     def __repr__(self) -> str:
