@@ -56,6 +56,15 @@ def test_a_run_gives_numbers_in_seconds(run):
     assert run["jobs.second_receive max from 0 to 1ns"] is None
 
 
+def test_a_run_may_stop_before_its_end(scenario, run):
+    assert scenario.run(until="5m").digest == scenario.run(until=5 * qsim.MINUTE).digest != run.digest
+
+
+def test_several_settings_at_once_are_as_one_after_the_other(scenario):
+    both = scenario.set({"consumers.worker.count": 3, "queues.jobs.visibility_timeout": "1m"})
+    assert both.plan == scenario.set("consumers.worker.count", 3).set("queues.jobs.visibility_timeout", "1m").plan
+
+
 def test_a_misspelt_reference_is_told(run):
     with pytest.raises(KeyError, match="did you mean 'jobs'"):
         run["job.wait p95"]

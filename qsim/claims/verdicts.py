@@ -27,7 +27,7 @@ GROWTH_WITHIN = 0.01
 """How near ``grows_at`` must be where nothing is said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """``verdict`` is what the comparison says; ``expected_failure``: in this variant it is meant to fail.
 
@@ -68,6 +68,9 @@ class Verdict:
         if self.verdict == PASS:
             return [f"✗ {self.that}: expected to fail here, but it is {self.expected}: got {self.got}"]
         return [f"{self.mark} {self.that}: expected {self.expected}, got {self.got}", *self.explanation]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
 
     def json(self) -> dict[str, Any]:
         """As ``run --json`` prints it; what only several replications have, where there are several."""

@@ -16,6 +16,7 @@ def run():
 
 def test_what_holds_answers_with_its_verdict(run):
     assert expect(run).that("orders.visible at end").equals(2).verdict == "pass"
+    assert repr(expect(run).that("orders.visible at end").equals(2)) == "✓ orders.visible at end is 2", "as a cell shows it"
     expect(run).that("orders.wait max").below("2s")
     expect(run).that("orders.wait max").between("1s", 1.5)
     expect(run).that("orders.wait max").at_most(1)
