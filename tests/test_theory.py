@@ -297,3 +297,70 @@ def test_the_work_of_all_attempts_is_a_sum_over_their_number():
     second = sum(chance * (n * variance + (n * mean) ** 2) for n, chance in chances)
     assert theory.all_attempts(mean, variance, failing) == pytest.approx((first, second - first**2))
     assert theory.all_attempts(2.0, 4.0, 0.75) == pytest.approx((8.0, 64.0))
+
+
+# --- nonsense ---------------------------------------------------------------------------------------------------------------
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        (lambda: theory.mm1(1, 0), "service_rate is 0: it must be a finite number above 0"),
+        (lambda: theory.mm1(-1, 1), "arrival_rate is -1: it must be a finite number, 0 or more"),
+        (lambda: theory.mm1(NAN, 1), "arrival_rate is nan"),
+        (lambda: theory.mmc(1, inf, 2), "service_rate is inf"),
+        (lambda: theory.mmc(1, 1, 0), "servers is 0: it must be a whole number from 1 on"),
+        (lambda: theory.mmc(1, 1, 1.5), "servers is 1.5"),
+        (lambda: theory.mmc(1, 1, inf), "servers is inf"),
+        (lambda: theory.mmc_wait_quantile(1.1, 1, 2), "share is 1.1: it must be a share from 0 to 1"),
+        (lambda: theory.mm1k(1, 1, 0), "places is 0"),
+        (lambda: theory.mmck(inf, 1, 1, 5), "arrival_rate is inf"),
+        (lambda: theory.mmcn(0, 1, 1), "clients is 0"),
+        (lambda: theory.mmcn(3, 0, 1), "think_rate is 0"),
+        (lambda: theory.mmcn(3, 1, 1, -1), "servers is -1"),
+        (lambda: theory.erlang_b(2, -1), "load is -1"),
+        (lambda: theory.erlang_b(NAN, 1), "servers is nan"),
+        (lambda: theory.erlang_c(-2, 1), "servers is -2"),
+        (lambda: theory.ggc(1, 2, 1, -1, 1), "arrival_scv is -1"),
+        (lambda: theory.ggc_wait_quantile(0.5, 1, 2, 0, 0, 0), "servers is 0"),
+        (lambda: theory.mg1(1, 0.5, NAN), "service_variance is nan"),
+        (lambda: theory.md1(1, -1), "service_time is -1"),
+        (lambda: theory.mginf(-1, 1), "arrival_rate is -1"),
+        (lambda: theory.priorities([1, -1], 1), "arrival_rate is -1"),
+        (lambda: theory.priorities([1], NAN), "mean_service is nan"),
+        (lambda: theory.feedback(1, 1, 1, 1.5), "failing is 1.5"),
+        (lambda: theory.attempts(0.5, 0), "most is 0"),
+        (lambda: theory.all_attempts(-1, 1, 0.5), "mean is -1"),
+        (lambda: theory.lease_load(1, -1, 0.5), "mean_service is -1"),
+        (lambda: theory.late_share(-0.5, 2), "outliving is -0.5"),
+        (lambda: theory.little(-1, 1), "arrival_rate is -1"),
+        (lambda: theory.exponential_beyond(1, 0), "mean is 0"),
+        (lambda: theory.constant_beyond(NAN, 0), "x is nan"),
+        (lambda: theory.uniform_beyond(1, 2, 1), "most is 1: it must not be below least, 2"),
+        (lambda: theory.lognormal_beyond(1, 2, 1), "p95 is 1: it must not be below median, 2"),
+        (lambda: theory.erlang_beyond(1, 1, 0), "stages is 0"),
+        (lambda: theory.pareto_beyond(1, 1, 0), "alpha is 0"),
+        (lambda: theory.empirical_beyond(1, []), "one value at least"),
+    ],
+)
+def test_nonsense_is_refused_by_name(asks, says):
+    with pytest.raises(ValueError, match=says):
+        asks()
+
+
+def test_where_nobody_comes_nobody_waits():
+    for station in (theory.mm1(0, 1), theory.mm1k(0, 1, 3), theory.mg1(0, 1, inf), theory.ggc(0, 1, 2, 1, inf)):
+        assert (station.mean_wait, station.mean_number, station.utilization, station.blocked) == (0, 0, 0, 0)
+        assert station.mean_time == 1
+    assert theory.little(0, inf) == theory.lease_load(0, 1, 1.0) == 0
+
+
+def test_what_always_fails_is_never_done_with():
+    assert theory.feedback(0.1, 1, 2, 1.0).mean_time == theory.lease_load(1, 1, 1.0) == inf
+
+
+def test_a_flood_is_refused_but_for_the_trickle_that_is_served():
+    flooded = theory.mmck(1e20, 1.0, 2, 5)
+    assert flooded.mean_time == pytest.approx(2.5) and flooded.blocked == 1, "five places, two services a unit of time"

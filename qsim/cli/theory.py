@@ -44,7 +44,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object; times in seconds.")] = False,
 ) -> int:
     """What queueing theory says: `qsim theory` lists the models."""
-    from qsim.theory.models import MODELS
+    from qsim.theory.models import MODELS, UNITS
 
     asked = {
         "rate": rate, "service": service, "consumers": consumers, "places": places, "scv": scv,
@@ -56,14 +56,17 @@ def command(
         return _list(given, MODELS, json)
     name, chosen = model, _known(model, MODELS)
     _complete(name, chosen, given)
-    told = chosen.tell(**_read(name, chosen, given))
+    told = _asked(chosen, _read(name, chosen, given))
     if json:
-        out(json_.dumps({"model": name, **_jsonable(told)}, allow_nan=False))
+        units = {key: UNITS[key] for key in told[0]}
+        out(json_.dumps({"model": name, **_jsonable(told), "units": units, "source": chosen.source}, allow_nan=False))
         return Exit.OK
     for number, answers in enumerate(told, 1):
         head = f"class {number}   " if len(told) > 1 else ""
         for line in _wrapped(head, _line(answers, share)):
             out(line)
+    for line in _below(told[0], chosen.source):
+        out(line)
     return Exit.OK
 
 
@@ -71,7 +74,7 @@ def _list(given: dict[str, Any], models: dict[str, Model], json: bool) -> int:
     if given:
         raise Refused("which model?  qsim theory lists them")
     if json:
-        every = {name: {"says": m.says, "needs": m.needs, "may": dict(m.may)} for name, m in models.items()}
+        every = {name: {"says": m.says, "needs": m.needs, "may": dict(m.may), "source": m.source} for name, m in models.items()}
         out(json_.dumps({"models": every}))
         return Exit.OK
     for name, model in models.items():
@@ -79,6 +82,8 @@ def _list(given: dict[str, Any], models: dict[str, Model], json: bool) -> int:
             out(line)
         keys = [f"--{key}" for key in model.needs] + [f"[--{key}]" for key in model.may]
         out(" " * 12 + " ".join(keys))
+        for line in hanging(" " * 12, model.source, 12):
+            out(line)
     return Exit.OK
 
 
@@ -91,6 +96,14 @@ def _known(name: str, models: dict[str, Model]) -> Model:
     if name not in models:
         raise Refused(f"no model is called {name!r}; {did_you_mean(name, list(models), 'there are')}")
     return models[name]
+
+
+def _asked(model: Model, values: dict[str, Any]) -> list[Told]:
+    """What the formulas refuse is not ours to reckon with either."""
+    try:
+        return model.tell(**values)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def _complete(name: str, model: Model, given: dict[str, Any]) -> None:
@@ -268,12 +281,25 @@ _SAYS: dict[str, tuple[str, Callable[[float], str]]] = {
     "late": ("dead-lettered", _small),
 }
 """In the order in which they are said; what stands not here is for --json."""
+_SPELLED = {"wait_s", "quantile_s", "response_s", "throughput"}
+"""Their units stand beside the numbers."""
 
 
 def _line(told: Told, share: str | None) -> Iterator[str]:
     for key, (label, written) in _SAYS.items():
         if key in told:
             yield f"{_percentile(share) if key == 'quantile_s' else label} {written(told[key])}"
+
+
+def _below(told: Told, source: str) -> Iterator[str]:
+    """What the numbers that are no times and no shares count, and whose formula it is."""
+    from qsim.theory.models import UNITS
+
+    bare = [key for key in _SAYS if key in told and key not in _SPELLED and UNITS[key] != "share"]
+    counted = [f"{_SAYS[key][0]} ({UNITS[key]})" for key in bare]
+    if counted:
+        yield from hanging("units: ", ", ".join(counted), 7)
+    yield from hanging("source: ", source, 8)
 
 
 def _percentile(share: str | None) -> str:

@@ -167,7 +167,7 @@ NOTHING = Stream(0.0, 1.0)
 
 
 def _sent(plan: Plan, producer: ProducerPlan, index: int) -> Stream | None:
-    """A share of a poisson stream, chosen at random, is one too (GSTH 1.7); of others only the rate is known then."""
+    """A share of a poisson stream, chosen at random, is one too; of others only the rate is known then."""
     ways = [share for queue, share in flows.reached(plan, producer.to, producer) if queue == index]
     if not sum(ways):
         return NOTHING

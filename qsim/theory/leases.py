@@ -6,7 +6,8 @@ It knows shares, rates and formulas; q = P(S > lease) is what ``tails`` tells of
 from __future__ import annotations
 
 from qsim.theory.retries import attempts
-from qsim.theory.station import little
+from qsim.theory.sense import sensible
+from qsim.theory.station import little, product
 
 
 def lease_load(arrival_rate: float, mean_service: float, outliving: float, most: int | None = None) -> float:
@@ -15,9 +16,11 @@ def lease_load(arrival_rate: float, mean_service: float, outliving: float, most:
 
     Exact where a server is free for every attempt, or else a message also waits in a buffer while its lease runs.
     """
-    return little(arrival_rate * attempts(outliving, most), mean_service)
+    sensible(mean_service=mean_service, outliving=outliving)
+    return little(arrival_rate, product(mean_service, attempts(outliving, most)))
 
 
 def late_share(outliving: float, most: int) -> float:
     """qⁿ: the share of messages whose every lease ends too early, and which n receives dead-letter."""
+    sensible(outliving=outliving, most=most)
     return outliving**most

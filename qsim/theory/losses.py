@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import exp, log
+from math import exp, inf, log
 
+from qsim.theory.sense import sensible
 from qsim.theory.station import Station
 
 
 def mm1k(arrival_rate: float, service_rate: float, places: int) -> Station:
     """M/M/1/K, K places with that in service: P(n) = ρⁿ / (1 + ρ + ... + ρᴷ), and P(K) of the arrivals are lost.
 
-    Stable at any load.  GSTH 2.5.
+    Stable at any load.  GSTH.
     """
     return mmck(arrival_rate, service_rate, 1, places)
 
@@ -24,17 +25,19 @@ def mm1k(arrival_rate: float, service_rate: float, places: int) -> Station:
 def mmck(arrival_rate: float, service_rate: float, servers: int, places: int) -> Station:
     """M/M/c/K, K places with those in service: P(n+1) / P(n) = λ / (min(n+1, c) μ), and P(K) of the arrivals are lost.
 
-    Stable at any load.  GSTH 2.5.  K = c is Erlang's loss system, for which the services may have any distribution.
+    Stable at any load.  GSTH.  K = c is Erlang's loss system, for which the services may have any distribution.
     """
+    sensible(arrival_rate=arrival_rate, service_rate=service_rate, servers=servers, places=places)
     shares = by_steps([arrival_rate / (min(n + 1, servers) * service_rate) for n in range(places)])
-    entering = arrival_rate * (1 - shares[-1])
+    entering = sum(shares[:-1])
     number = sum(n * share for n, share in enumerate(shares))
     waiting = sum((n - servers) * share for n, share in enumerate(shares) if n > servers)
+    wait = waiting / (arrival_rate * entering) if arrival_rate else 0.0
     return Station(
         utilization=(number - waiting) / servers,
-        wait_probability=sum(shares[servers:-1]) / (1 - shares[-1]),
-        mean_wait=waiting / entering,
-        mean_time=number / entering,
+        wait_probability=sum(shares[servers:-1]) / entering,
+        mean_wait=wait,
+        mean_time=wait + 1 / service_rate,
         mean_waiting=waiting,
         mean_number=number,
         blocked=shares[-1],
@@ -43,16 +46,17 @@ def mmck(arrival_rate: float, service_rate: float, servers: int, places: int) ->
 
 def mmcn(clients: int, think_rate: float, service_rate: float, servers: int = 1) -> Station:
     """M/M/c//N, N clients who think, ask, wait for their answer and think again (the machine repairman's station):
-    P(n+1) / P(n) = (N − n) λ / (min(n+1, c) μ), λ the think rate of one client.  Throughput is λ (N − L).  GSTH 2.7.
+    P(n+1) / P(n) = (N − n) λ / (min(n+1, c) μ), λ the think rate of one client.  Throughput is λ (N − L).  GSTH.
     """
+    sensible(clients=clients, think_rate=think_rate, service_rate=service_rate, servers=servers)
     shares = by_steps([(clients - n) * think_rate / (min(n + 1, servers) * service_rate) for n in range(clients)])
     number = sum(n * share for n, share in enumerate(shares))
     waiting = sum(max(0, n - servers) * share for n, share in enumerate(shares))
-    throughput = think_rate * (clients - number)
-    finds_all_busy = sum((clients - n) * share for n, share in enumerate(shares) if n >= servers) / (clients - number)
+    thinking = [(clients - n) * share for n, share in enumerate(shares)]
+    throughput = think_rate * sum(thinking)
     return Station(
         utilization=(number - waiting) / servers,
-        wait_probability=finds_all_busy,
+        wait_probability=sum(thinking[servers:]) / sum(thinking),
         mean_wait=waiting / throughput,
         mean_time=number / throughput,
         mean_waiting=waiting,
@@ -62,7 +66,7 @@ def mmcn(clients: int, think_rate: float, service_rate: float, servers: int = 1)
 
 def by_steps(ratios: Sequence[float]) -> list[float]:
     """The probabilities of a chain that goes up and down by one, from P(n+1) / P(n)."""
-    logs = list(accumulate(map(log, ratios), initial=0.0))
+    logs = list(accumulate((log(ratio) if ratio else -inf for ratio in ratios), initial=0.0))
     largest = max(logs)
     weights = [exp(value - largest) for value in logs]  # by logarithms, so that nothing grows beyond bounds
     total = sum(weights)

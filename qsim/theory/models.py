@@ -1,7 +1,7 @@
 """The models by name: what each takes, and what it answers.
 
-It knows the formulas of its neighbours and no units' spelling.  Values come in and go out in messages a second and seconds
-(then the name ends in ``_s``); a rate of arrivals above what can be served gives waits without end.
+It knows the formulas of its neighbours, where they are from, and no units' spelling.  Values come in and go out in messages
+a second and seconds (then the name ends in ``_s``), the rest as ``UNITS`` says; a rate of arrivals above what can be served gives waits without end.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ Parts = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``needs`` must be given, ``may`` can be left out (with what holds then); ``tell`` answers, a line a class."""
+    """``needs`` must be given, ``may`` can be left out (with what holds then); ``tell`` answers, a line a class, and
+    ``source`` says in a line whose formula that is."""
 
     says: str
     needs: tuple[str, ...]
     tell: Callable[..., list[Told]]
+    source: str
     may: Mapping[str, Any] = field(default_factory=dict)
     takes_distribution: bool = False
     """Whether ``service`` may be one; then its scv is the distribution's."""
@@ -131,27 +133,53 @@ def _little(rate: float, time: float) -> list[Told]:
     return [{"in_system": little(rate, time)}]
 
 
+UNITS = {
+    "load": "erlang", "busy": "consumers", "attempts": "a message", "rho": "share", "utilization": "share", "lost": "share",
+    "outlive": "share", "late": "share", "wait_probability": "share", "wait_s": "s", "quantile_s": "s", "response_s": "s",
+    "in_queue": "messages", "in_system": "messages", "deviation": "messages", "throughput": "messages/s",
+}  # fmt: skip
+"""Of each answer.  An erlang is one consumer's whole time; rho is a share of what all can do, and above 1 what cannot be."""
+
+_GROSS = "Gross et al., Fundamentals of Queueing Theory (2008)"
+_ERLANG = "A. K. Erlang (1917)"
+_MG1 = "F. Pollaczek (1930), A. Khinchine (1932)"
+_ALLEN = "A. O. Allen, Probability, Statistics, and Queueing Theory (1990)"
+_COBHAM = "A. Cobham, Operations Research 2 (1954)"
+_FEEDBACK = "L. Takács (1963); J. R. Jackson, Operations Research 5 (1957)"
+_LITTLE = "J. D. C. Little, Operations Research 9 (1961)"
+_OURS = "Little's law over a geometric number of attempts; our own"
+
 _ONE = {"consumers": 1}
 _SCV = {"scv": 1.0}
 MODELS: dict[str, Model] = {
-    "mm1": Model("one consumer, all random", ("rate", "service"), _mmc, {"share": None}),
-    "mmc": Model("c consumers, all random", ("rate", "service", "consumers"), _mmc, {"share": None}),
-    "mm1k": Model("one consumer, K places with that in service", ("rate", "service", "places"), _mm1k),
-    "mmck": Model("c consumers, K places with those in service", ("rate", "service", "consumers", "places"), _mmck),
-    "md1": Model("one consumer, every service as long", ("rate", "service"), _md1),
-    "mg1": Model("one consumer, any services (Pollaczek, Khinchine)", ("rate", "service"), _mg1, _SCV, True),
-    "mginf": Model("a consumer for every message", ("rate", "service"), _mginf, {}, True),
+    "mm1": Model("one consumer, all random", ("rate", "service"), _mmc, _GROSS, {"share": None}),
+    "mmc": Model("c consumers, all random", ("rate", "service", "consumers"), _mmc, _ERLANG, {"share": None}),
+    "mm1k": Model("one consumer, K places with that in service", ("rate", "service", "places"), _mm1k, _GROSS),
+    "mmck": Model(
+        "c consumers, K places with those in service", ("rate", "service", "consumers", "places"), _mmck, _GROSS
+    ),
+    "md1": Model("one consumer, every service as long", ("rate", "service"), _md1, _MG1),
+    "mg1": Model("one consumer, any services (Pollaczek, Khinchine)", ("rate", "service"), _mg1, _MG1, _SCV, True),
+    "mginf": Model("a consumer for every message", ("rate", "service"), _mginf, _GROSS, {}, True),
     "ggc": Model(
         "c consumers, any gaps and services, nearly (Allen, Cunneen)",
-        ("rate", "service", "consumers"), _ggc, {"arrival-scv": 1.0, **_SCV, "share": None}, True,
+        ("rate", "service", "consumers"), _ggc, _ALLEN, {"arrival-scv": 1.0, **_SCV, "share": None}, True,
     ),
-    "mmcn": Model("N clients who think, ask and wait for the answer", ("clients", "think", "service"), _mmcn, _ONE),
-    "erlang-b": Model("no queue: who is lost", ("rate", "service", "consumers"), _erlang_b),
-    "erlang-c": Model("who waits", ("rate", "service", "consumers"), _erlang_c),
+    "mmcn": Model(
+        "N clients who think, ask and wait for the answer", ("clients", "think", "service"), _mmcn, _GROSS, _ONE
+    ),
+    "erlang-b": Model("no queue: who is lost", ("rate", "service", "consumers"), _erlang_b, _ERLANG),
+    "erlang-c": Model("who waits", ("rate", "service", "consumers"), _erlang_c, _ERLANG),
     "priorities": Model(
-        "the most urgent first, nobody interrupted (Cobham); a rate a class", ("rate", "service"), _priorities, {**_ONE, **_SCV}, True
+        "the most urgent first, nobody interrupted (Cobham); a rate a class",
+        ("rate", "service"), _priorities, _COBHAM, {**_ONE, **_SCV}, True,
     ),
-    "feedback": Model("a share of attempts fails and comes back", ("rate", "service", "errors"), _feedback, _ONE),
-    "leases": Model("who outlives the lease is worked on again", ("rate", "service", "lease"), _leases, {"receives": None}, True),
-    "little": Model("how many are inside: L = λ W", ("rate", "time"), _little),
+    "feedback": Model(
+        "a share of attempts fails and comes back", ("rate", "service", "errors"), _feedback, _FEEDBACK, _ONE
+    ),
+    "leases": Model(
+        "who outlives the lease is worked on again",
+        ("rate", "service", "lease"), _leases, _OURS, {"receives": None}, True,
+    ),
+    "little": Model("how many are inside: L = λ W", ("rate", "time"), _little, _LITTLE),
 }  # fmt: skip

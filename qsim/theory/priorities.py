@@ -10,7 +10,8 @@ from itertools import accumulate, pairwise
 from math import inf
 
 from qsim.theory.erlang import erlang_c
-from qsim.theory.station import Station, station
+from qsim.theory.sense import sensible
+from qsim.theory.station import Station, product, station
 
 
 def priorities(
@@ -23,9 +24,12 @@ def priorities(
     W0 = λ E(S²) / 2), and for c servers with exponential services; else as near as ``ggc``.  A class for which there is
     no time left waits for ever.  A. Cobham, *Priority Assignment in Waiting Line Problems*, Operations Research 2 (1954).
     """
+    for rate in arrival_rates:
+        sensible(arrival_rate=rate)
+    sensible(mean_service=mean_service, servers=servers, service_scv=service_scv)
     used = list(accumulate((rate * mean_service / servers for rate in arrival_rates), initial=0.0))
     waits = erlang_c(servers, used[-1] * servers) if used[-1] < 1 else 1.0
-    residual = waits * mean_service / servers * (1 + service_scv) / 2
+    residual = product(waits * mean_service / servers, (1 + service_scv) / 2)
     means = [residual / ((1 - before) * (1 - after)) if after < 1 else inf for before, after in pairwise(used)]
     return tuple(
         station(rate, mean_service, servers, waits, mean) for rate, mean in zip(arrival_rates, means, strict=True)

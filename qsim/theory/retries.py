@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from math import inf
 
-from qsim.theory.station import Station
+from qsim.theory.sense import sensible
+from qsim.theory.station import ENDLESS, Station
 from qsim.theory.stations import mmc
 
 
 def attempts(failing: float, most: int | None = None) -> float:
     """How often a message is tried: 1 / (1 − p), or (1 − pⁿ) / (1 − p) where n tries are all it gets (geometric)."""
-    if failing >= 1:
+    sensible(failing=failing, most=most)
+    if failing == 1:
         return inf if most is None else float(most)
     return (1 - (0.0 if most is None else failing**most)) / (1 - failing)
 
@@ -21,7 +23,8 @@ def attempts(failing: float, most: int | None = None) -> float:
 def all_attempts(mean: float, variance: float, failing: float) -> tuple[float, float]:
     """(mean, variance) of the work on a message over all its attempts, each with a time and luck of its own: the sum of a
     geometric number N of them, E(N) = 1 / (1 − p) and Var(N) = p / (1 − p)², so that its variance is
-    E(N) Var(S) + Var(N) E(S)² (Wald; Ross, *Introduction to Probability Models*, 3.4)."""
+    E(N) Var(S) + Var(N) E(S)² (Wald; Ross, *Introduction to Probability Models*)."""
+    sensible(mean=mean, variance=variance)
     often = attempts(failing)
     return mean * often, variance * often + failing * often**2 * mean**2
 
@@ -34,6 +37,8 @@ def feedback(arrival_rate: float, service_rate: float, servers: int, failing: fl
     42 (1963); for c servers J. R. Jackson, *Networks of Waiting Lines*, Operations Research 5 (1957).
     """
     often = attempts(failing)
+    if not often < inf:
+        return ENDLESS
     attempt = mmc(arrival_rate * often, service_rate, servers)
     return Station(
         utilization=attempt.utilization,

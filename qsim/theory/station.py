@@ -6,6 +6,9 @@ It knows rates and times, no scenario and no run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+
+from qsim.theory.sense import sensible
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,22 @@ class Station:
     blocked: float = 0.0
 
 
+ENDLESS = Station(1.0, 1.0, mean_wait=inf, mean_time=inf, mean_waiting=inf, mean_number=inf)
+"""Where nothing is ever done with."""
+
+
 def little(arrival_rate: float, mean_time: float) -> float:
     """L = λ W: how many are inside on average, whatever is inside and in whatever order.
 
     J. D. C. Little, *A Proof for the Queuing Formula L = λW*, Operations Research 9 (1961).
     """
-    return arrival_rate * mean_time
+    sensible(arrival_rate=arrival_rate, mean_time=mean_time)
+    return product(arrival_rate, mean_time)
+
+
+def product(how_often: float, how_long: float) -> float:
+    """0 · ∞ = 0: what never happens takes no time, however long it would."""
+    return how_often * how_long if how_often else 0.0
 
 
 def station(arrival_rate: float, mean_service: float, servers: int, waits: float, mean_wait: float) -> Station:

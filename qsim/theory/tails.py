@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from math import erfc, exp, log, sqrt
 
+from qsim.theory.sense import ascending, sensible
+
 _Z95 = 1.6448536269514722
 """The standard normal distribution's 95th percentile."""
 _NEARLY_EVEN = 200
@@ -19,16 +21,20 @@ _NEARLY_EVEN = 200
 
 def constant_beyond(x: float, value: float) -> float:
     """1 before the value, 0 from there on."""
+    sensible(x=x, value=value)
     return float(x < value)
 
 
 def exponential_beyond(x: float, mean: float) -> float:
     """e^(−x/S)."""
+    sensible(x=x, mean=mean)
     return exp(-max(0.0, x) / mean)
 
 
 def uniform_beyond(x: float, least: float, most: float) -> float:
     """Straight from 1 at the least to 0 at the most."""
+    sensible(x=x, least=least)
+    ascending(least=least, most=most)
     if least == most:
         return constant_beyond(x, least)
     return min(1.0, max(0.0, (most - x) / (most - least)))
@@ -36,6 +42,8 @@ def uniform_beyond(x: float, least: float, most: float) -> float:
 
 def lognormal_beyond(x: float, median: float, p95: float) -> float:
     """1 − Φ(ln(x / median) / σ), σ = ln(p95 / median) / 1.645."""
+    sensible(x=x, median=median, p95=p95)
+    ascending(median=median, p95=p95)
     if median == p95:
         return constant_beyond(x, median)
     return normal_beyond(log(x / median) / lognormal_sigma(median, p95)) if x > 0 else 1.0
@@ -49,6 +57,7 @@ def lognormal_sigma(median: float, p95: float) -> float:
 def erlang_beyond(x: float, mean: float, stages: int) -> float:
     """e^(−y) (1 + y + ... + y^(k−1) / (k−1)!), y = k x / S: fewer than k events of a Poisson process; of k above 200
     the cube root is nearly normal (E. B. Wilson and M. M. Hilferty, Proceedings of the NAS 17, 1931)."""
+    sensible(x=x, mean=mean, stages=stages)
     if stages > _NEARLY_EVEN:
         spread = 1 / (9 * stages)
         return normal_beyond(((max(0.0, x) / mean) ** (1 / 3) - 1 + spread) / sqrt(spread))
@@ -64,11 +73,13 @@ def erlang_beyond(x: float, mean: float, stages: int) -> float:
 
 def pareto_beyond(x: float, least: float, alpha: float) -> float:
     """(least / x)^α."""
-    return 1.0 if x < least else (least / x) ** alpha
+    sensible(x=x, least=least, alpha=alpha)
+    return 1.0 if x <= least else (least / x) ** alpha
 
 
 def empirical_beyond(x: float, values: Sequence[float]) -> float:
     """Of values in order."""
+    sensible(x=x, values=values)
     return 1 - bisect_right(values, x) / len(values)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qsim.theory.models import MODELS
+from qsim.theory.models import MODELS, UNITS
 
 MMC = ("mmc", "--rate", "720/s", "--service", "10ms", "--consumers", "8")
 EXAMPLES = {
@@ -37,23 +37,34 @@ def told(qsim, model, *more):
 def test_the_line_of_the_manual(qsim):
     answer = qsim("theory", *MMC)
     assert answer.code == 0 and answer.err == ""
-    assert answer.lines == ["rho 0.900   P(wait) 0.7015   wait 8.77ms   response 18.77ms   in system 13.51"]
+    assert answer.lines == [
+        "rho 0.900   P(wait) 0.7015   wait 8.77ms   response 18.77ms   in system 13.51",
+        "units: in system (messages)",
+        "source: A. K. Erlang (1917)",
+    ]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_answers_within_80_columns_and_as_json(qsim, model):
     answer = qsim("theory", model, *EXAMPLES[model])
     assert answer.code == 0 and answer.lines and max(map(len, answer.lines)) <= 80
-    assert told(qsim, model)["model"] == model
+    assert answer.lines[-1] == f"source: {MODELS[model].source}"
+    as_json = told(qsim, model)
+    assert (as_json["model"], as_json["source"]) == (model, MODELS[model].source)
+    answers = as_json.get("classes", [as_json])[0]
+    assert set(as_json["units"]) == set(answers) - {"model", "units", "source"} and set(as_json["units"].values()) <= set(UNITS.values())
+    assert all((unit == "s") == key.endswith("_s") for key, unit in as_json["units"].items())
 
 
 def test_the_list_has_every_model_with_its_keys(qsim):
     answer = qsim("theory")
     assert answer.code == 0 and max(map(len, answer.lines)) <= 80
-    assert [line.split()[0] for line in answer.lines[::2]] == list(MODELS)
+    assert [line.split()[0] for line in answer.lines[::3]] == list(MODELS)
+    assert [line.strip() for line in answer.lines[2::3]] == [model.source for model in MODELS.values()]
     assert "--rate --service --consumers [--share]" in answer.out
     listed = json.loads(qsim("theory", "--json").out)["models"]
     assert listed["mmck"]["needs"] == ["rate", "service", "consumers", "places"]
+    assert listed["priorities"]["source"] == "A. Cobham, Operations Research 2 (1954)"
 
 
 def test_numbers_that_can_be_worked_out(qsim):
@@ -81,7 +92,8 @@ def test_a_long_job_of_a_mix_outlives_every_lease(qsim):
 
 def test_what_is_rare_is_not_nothing(qsim):
     answer = qsim("theory", "erlang-b", "--rate", "2/s", "--service", "1s", "--consumers", "12")
-    assert answer.lines == ["load 2.00   lost 1.2e-06"], "2^12/12! / e^2, nearly"
+    assert answer.lines[0] == "load 2.00   lost 1.2e-06", "2^12/12! / e^2, nearly"
+    assert answer.lines[1] == "units: load (erlang)"
 
 
 def test_a_share_of_the_waits(qsim):
@@ -139,3 +151,15 @@ def test_what_is_wrong_is_one_line(qsim, arguments, said):
     answer = qsim("theory", *arguments)
     assert answer.code == 2 and answer.out == ""
     assert said in answer.err and len(answer.lines) == 0 and answer.err.count("\n") == 1
+
+
+def test_what_a_formula_refuses_is_one_line_too(qsim, monkeypatch):
+    from dataclasses import replace
+
+    from qsim import theory
+
+    wrong = replace(MODELS["mm1"], tell=lambda rate, service, share: [{"wait_s": theory.mm1(-rate, 1 / service).mean_wait}])
+    monkeypatch.setitem(MODELS, "mm1", wrong)
+    answer = qsim("theory", "mm1", *EXAMPLES["mm1"])
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "qsim: arrival_rate is -0.8: it must be a finite number, 0 or more\n"

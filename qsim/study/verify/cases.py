@@ -2,7 +2,7 @@
 
 It knows models and scenarios, one a row, and runs nothing.  Everywhere one message a second arrives, so that times are
 also counts.  How soon a station forgets its beginning is its relaxation time: 1 / (√(cμ) − √λ)² for M/M/c, and at least a
-service (Morse 1955; Cohen, *The Single Server Queue*, III); the distance from equilibrium then falls as e^(−t/τ).
+service (Morse 1955; Cohen, *The Single Server Queue*); the distance from equilibrium then falls as e^(−t/τ).
 """
 
 from __future__ import annotations
