@@ -4,6 +4,10 @@ It knows numbers (``metrics``) and what a scenario expects of them; it runs noth
 
     verdicts      one verdict for each expectation: exactly for one run, by intervals for several
     whole_run     claims without a metric: nothing lost, at most once, in order, Little's law, stable
+    each_message  how often each message runs, whom it reaches, whose reply it is
+    bottleneck    what keeps most work waiting
+    alarms        whether an alert fires; catching: whether those that page catch what matters
+    table         all claims by name
     explain       what happened, because, and the message that shows it
     conservation  nothing appears and nothing disappears
     expect        the same predicates in Python

@@ -5,14 +5,30 @@ It knows the words; the judging is ``verdicts``'.  A failure raises CheckFailed,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
+from qsim.claims.catching import Bound, bound_on, catch
 from qsim.claims.improves import improvement
 from qsim.claims.verdicts import FAIL, PASS, Verdict, judge
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation
-from qsim.scenario.reference import COUNT, RATE, SHARE, TIME, Reference, ReferenceError_, check, dimension, parse
+from qsim.scenario.reference import (
+    COUNT,
+    RATE,
+    SERIES,
+    SHARE,
+    TIME,
+    Reference,
+    ReferenceError_,
+    check,
+    dimension,
+    parse,
+    type_of,
+)  # fmt: skip
 from qsim.units import duration, number, rate, share
 
 
@@ -75,15 +91,126 @@ class Expect:
         """No trend in visible after the warm-up."""
         return self._claim("stable", self._queue(queue))
 
+    def each_reply_matches_its_request(self) -> Verdict:
+        """Nobody takes a reply to another's request from a reply queue that they share."""
+        return self._claim("each_reply_matches_its_request", True)
+
+    def never_exceeds(self, reference: str, most: Any) -> Verdict:
+        """``expect(run).never_exceeds("orders.visible", 6_000)``"""
+        return self.that(reference).never_exceeds(most)
+
+    def each_message(self, queue: str) -> EachMessage:
+        """Claims about every message of a queue or topic."""
+        return EachMessage(self._runs, _named(self._runs, queue, "queue", "topic"))
+
+    def alert(self, name: str) -> Alert:
+        return Alert(self._runs, _named(self._runs, name, "alert"))
+
+    @property
+    def alerts(self) -> Alerts:
+        """All alerts together."""
+        return Alerts(self._runs)
+
+    def bottleneck(self) -> Bottleneck:
+        """What keeps work waiting for the longest time: a dependency whose places are all taken, or else a consumer."""
+        return Bottleneck(self._runs)
+
     def _queue(self, name: str) -> str:
-        try:
-            check(parse(f"{name}.visible"), self._runs[0].names)
-        except ReferenceError_ as error:
-            raise LookupError(str(error)) from None
-        return name
+        return _named(self._runs, name, "queue")
 
     def _claim(self, predicate: str, value: Any) -> Verdict:
-        return _settle(Expectation(None, predicate, predicate, value, None, ()), self._runs)
+        return _claimed(predicate, value, self._runs)
+
+
+@dataclass(frozen=True, slots=True)
+class EachMessage:
+    """Claims about every message of a queue or topic; copies count as the message of which they are."""
+
+    runs: list[Numbers]
+    queue: str
+
+    def runs_at_most(self, times: int) -> Verdict:
+        """It has at most so many effects at one consumer: effects, not deliveries."""
+        return self._claim("runs_at_most", {"queue": self.queue, "times": times})
+
+    def reaches(self, who: str | Sequence[str]) -> Verdict:
+        """It has an effect at each of these consumers, or comes into each of these queues."""
+        names = [who] if isinstance(who, str) else list(who)
+        checked = [_named(self.runs, name, "consumer", "queue") for name in names]
+        return self._claim("reaches", {"queue": self.queue, "who": checked})
+
+    def _claim(self, predicate: str, value: Any) -> Verdict:
+        return _claimed(predicate, value, self.runs, f"each message of {self.queue}")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Claims about one alert."""
+
+    runs: list[Numbers]
+    name: str
+
+    def fires(self, before: Any = None) -> Verdict:
+        """It fires, and where ``before`` says so, before that time."""
+        value = {"alert": self.name, "before": None if before is None else _seconds(before)}
+        return _claimed("fires", value, self.runs, f"alert {self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Claims about all alerts together."""
+
+    runs: list[Numbers]
+
+    def catch(
+        self, incident: str, *, above: Any = None, below: Any = None, within: Any = "2m", false_pages: int = 0
+    ) -> Verdict:
+        """Whenever the incident is there, ``catch("orders.latency > 2m")`` or ``catch("orders.latency", above="2m")``, an
+        alert of severity ``page`` fires at most ``within`` after it begins, and at most so many page without one; over all
+        runs together.  Of a value a message, p95 over the last minute where no statistic is said."""
+        return _settled(catch(self.runs, _bound(self.runs, incident, above, below), _seconds(within), false_pages))
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """Claims about what keeps work waiting."""
+
+    runs: list[Numbers]
+
+    def is_(self, name: str) -> Verdict:
+        """A dependency or a consumer."""
+        value = {"name": _named(self.runs, name, "dependency", "consumer")}
+        return _claimed("bottleneck", value, self.runs, "bottleneck")
+
+    equals = is_
+
+
+def _named(runs: list[Numbers], name: str, *kinds: str) -> str:
+    """The name, if there is such a thing; LookupError with what was meant, if not."""
+    known = [each for each, kind in runs[0].names.kinds.items() if kind in kinds]
+    if name in known:
+        return name
+    near = get_close_matches(str(name), known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there is {', '.join(known) or 'none'}"
+    raise LookupError(f"there is no {' or '.join(kinds)} called '{name}'; {hint}")
+
+
+def _bound(runs: list[Numbers], incident: str, above: Any, below: Any) -> Bound:
+    """ "orders.latency > 2m", or a reference and ``above`` or ``below``."""
+    reference, sign, limit = next((incident.partition(sign) for sign in "<>" if sign in incident), (incident, "", ""))
+    given = [(is_above, v) for is_above, v in ((sign == ">", limit.strip() or None), (True, above), (False, below)) if v is not None]
+    if len(given) != 1:
+        raise ValueError(f'catch("orders.latency > 2m"), or catch("orders.latency", above="2m"), not {incident!r}')
+    try:
+        that = bound_on(reference.strip(), given[0][0])
+        check(that, runs[0].names)
+    except ReferenceError_ as error:
+        raise LookupError(str(error)) from None
+    return Bound(that, given[0][0], float(_READ[dimension(that)](given[0][1])))
+
+
+def _claimed(predicate: str, value: Any, runs: list[Numbers], text: str | None = None) -> Verdict:
+    return _settle(Expectation(None, text or predicate, predicate, value, None, ()), runs)
 
 
 class That:
@@ -123,6 +250,21 @@ class That:
     def grows_at(self, slope: Any, within: Any = "1%") -> Verdict:
         return self._judge("grows_at", (float(_per_second(slope)), float(share(within))))
 
+    def drains_by(self, time: Any) -> Verdict:
+        """By then it has been 0 once after its largest value: of ``visible`` of a queue."""
+        that = self._that
+        if that.metric not in ("visible", "drained_at") or that.statistic or that.at is not None:
+            raise ValueError(f'{that.text}: that("orders.visible").drains_by("20m") asks when a queue was empty again')
+        drained = replace(that, metric="drained_at", text=f"{that.object}.drained_at")
+        return self._judge("drains_by", _seconds(time), drained)
+
+    def never_exceeds(self, most: Any) -> Verdict:
+        """At no moment after the warm-up (or of the window that the reference names) is it more."""
+        that = self._that
+        if type_of(that) != SERIES or that.statistic or that.at is not None:
+            raise ValueError(f'{that.text}: that("orders.visible").never_exceeds(6_000) is of a metric over time')
+        return self._judge("never_exceeds", self._read(most), replace(that, statistic="max"))
+
     def improves(self) -> Verdict:
         """Better than in the runs that ``than`` names: by the differences in pairs, which common luck makes narrow.  More
         is better of what gets done, less of waiting, losing and paying."""
@@ -141,8 +283,8 @@ class That:
             return other
         return _READ[measured](value)
 
-    def _judge(self, predicate: str, value: Any) -> Verdict:
-        return _settle(Expectation(self._that, self._that.text, predicate, value, None, ()), self._runs)
+    def _judge(self, predicate: str, value: Any, that: Reference | None = None) -> Verdict:
+        return _settle(Expectation(that or self._that, self._that.text, predicate, value, None, ()), self._runs)
 
 
 def _settle(expectation: Expectation, runs: list[Numbers]) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.claims import whole_run
+from qsim.claims.table import CLAIMS
 from qsim.claims.words import say
 from qsim.kernel.journal import Kind
 from qsim.metrics import life, places, queues, workers
@@ -30,14 +30,14 @@ def failure(expectation: Expectation, run: Numbers) -> list[str]:
     """Indented lines: What happened, Because, See, and the author's own words."""
     queue, producers, consumers = _about(expectation, run)
     lines = [
-        *_headed("What happened", [*_flows(run, producers, consumers), *_busy(run, consumers), *_fates(run, queue)]),
-        *_headed("Because", _because(expectation, run, queue, producers, consumers)),
-        *_headed("See", _trace(expectation, run)),
+        *headed("What happened", [*_flows(run, producers, consumers), *_busy(run, consumers), *_fates(run, queue)]),
+        *headed("Because", _because(expectation, run, queue, producers, consumers)),
+        *headed("See", _trace(expectation, run)),
     ]
     return [*lines, *(f"    {line}" for line in (expectation.otherwise or "").strip().splitlines())]
 
 
-def _headed(head: str, lines: Any) -> list[str]:
+def headed(head: str, lines: Any) -> list[str]:
     return [f"    {head if i == 0 else '':<{WIDTH}}{line}" for i, line in enumerate(lines)]
 
 
@@ -76,7 +76,7 @@ def _objects(expectation: Expectation) -> set[str]:
     if isinstance(expectation.that, Reference):
         return {expectation.that.object}
     value = expectation.value
-    name = value.get("queue") if isinstance(value, dict) else value
+    name = next(iter(value.values())) if isinstance(value, dict) else value
     return {name} if isinstance(name, str) else set()
 
 
@@ -204,7 +204,7 @@ def _decisive(expectation: Expectation, run: Numbers) -> int | None:
 
 
 def _of_claim(expectation: Expectation, run: Numbers) -> int | None:
-    found = whole_run.CLAIMS[expectation.predicate](run, expectation.value).messages
+    found = CLAIMS[expectation.predicate](run, expectation.value).messages
     return int(found[0]) if len(found) else None
 
 

@@ -14,7 +14,9 @@ from numbers import Rational
 from statistics import fmean
 from typing import Any
 
-from qsim.claims import explain, whole_run
+from qsim.claims import explain
+from qsim.claims.table import CLAIMS
+from qsim.claims.whole_run import Claim
 from qsim.claims.words import plain, say
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation, Plan
@@ -88,7 +90,7 @@ class Reading:
     observed: Any
     value: Any = None
     """With its references looked up in this run."""
-    claim: whole_run.Claim | None = None
+    claim: Claim | None = None
     explanation: tuple[str, ...] = ()
 
 
@@ -134,7 +136,7 @@ def reading(expectation: Expectation, run: Numbers) -> Reading:
     """What one run says of it, unexplained."""
     replication, seed = run.recording.replication, run.recording.seed
     if expectation.that is None:
-        claim = whole_run.CLAIMS[expectation.predicate](run, expectation.value)
+        claim = CLAIMS[expectation.predicate](run, expectation.value)
         return Reading(replication, seed, claim.observed, claim=replace(claim, messages=()))
     that, is_slope = expectation.that, expectation.predicate == "grows_at"
     observed = _slope(run, that) if is_slope else run.exact(that)
@@ -170,7 +172,7 @@ def _claim(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, A
     holds = [claim.holds for claim in found]
     worst = next((c for c in found if c.holds is False), next((c for c in found if c.holds is None), found[0]))
     return {
-        "that": expectation.predicate + _of(expectation.value),
+        "that": expectation.predicate + _of(expectation.value) if expectation.text == expectation.predicate else expectation.text,
         "predicate": expectation.predicate,
         "value": expectation.value,
         "observed": worst.observed,
@@ -183,7 +185,7 @@ def _claim(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, A
 def _of(value: Any) -> str:
     if value is True:
         return ""
-    return f" {value['queue'] if isinstance(value, dict) else value}"
+    return f" {value.get('queue', '') if isinstance(value, dict) else value}".rstrip()
 
 
 def _where(readings: Sequence[Reading], i: int) -> str:
@@ -198,6 +200,8 @@ _MARGINS: dict[str, tuple[tuple[Margin, bool], ...]] = {
     "below": ((lambda x, v: v - x, True),),
     "at_least": ((lambda x, v: x - v, False),),
     "at_most": ((lambda x, v: v - x, False),),
+    "never_exceeds": ((lambda x, v: v - x, False),),
+    "drains_by": ((lambda x, v: v - x, False),),
     "between": ((lambda x, v: x - v[0], False), (lambda x, v: v[1] - x, False)),
     "within": (
         (lambda x, v: x - v[1] + v[0] * abs(v[1]), False),
@@ -335,7 +339,10 @@ def _expected(predicate: str, value: Any, looked_up: Any, measured: str) -> str:
     if predicate == "grows_at":
         return f"to grow at {say(looked_up[1], RATE)} within {say(looked_up[0], 'share')}"
     said = _with_value(value, looked_up, measured)
-    return said if predicate == "is" else f"{predicate.replace('_', ' ')} {said}"
+    return said if predicate == "is" else f"{_SAID.get(predicate) or predicate.replace('_', ' ')} {said}"
+
+
+_SAID = {"never_exceeds": "never to exceed", "drains_by": "to drain by"}
 
 
 def _with_value(value: Any, looked_up: Any, measured: str) -> str:

@@ -7,7 +7,6 @@ what should be.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -66,7 +65,7 @@ def at_least_once(run: Numbers, queue: str) -> Claim:
     """Every message that the queue accepted has an effect, is at work, or is still in some queue."""
     ledger = run.ledger
     accepted = ledger.select(Kind.ACCEPTED, queue=_queue(run, queue), columns=("dense",)).dense
-    safe = _touched(ledger, Kind.EFFECT) | _still_there(ledger) | _at_work(ledger)
+    safe = _touched(ledger, Kind.EFFECT) | still_there(ledger) | at_work(ledger)
     return _none(accepted[~safe[accepted]], "message without an effect")
 
 
@@ -76,19 +75,20 @@ def _touched(ledger: Ledger, *kinds: Kind) -> Array:
     return found
 
 
-def _still_there(ledger: Ledger) -> Array:
-    """Messages that are in a queue when the run stops."""
+def still_there(ledger: Ledger, queue: int | None = None) -> Array:
+    """Messages that are in a queue (this one) when the run stops."""
     held = np.zeros(ledger.size, np.int32)
     for kinds, step in ((places.ENTERS, 1), (places.LEAVES, -1)):
-        held += step * np.bincount(ledger.select(*kinds, columns=("dense",)).dense, minlength=ledger.size).astype("i4")
+        rows = ledger.select(*kinds, queue=queue, columns=("dense",))
+        held += step * np.bincount(rows.dense, minlength=ledger.size).astype("i4")
     return held > 0
 
 
-def _at_work(ledger: Ledger) -> Array:
-    """Messages received more often than work on them has ended."""
+def at_work(ledger: Ledger, consumer: int | None = None) -> Array:
+    """Messages received (by this consumer) more often than work on them has ended."""
     ends = (Kind.EFFECT, Kind.SKIPPED, Kind.ERRED, Kind.INTERRUPTED)
     received, ended = (
-        np.bincount(ledger.select(*kinds, columns=("dense",)).dense, minlength=ledger.size)
+        np.bincount(ledger.select(*kinds, consumer=consumer, columns=("dense",)).dense, minlength=ledger.size)
         for kinds in ((Kind.RECEIVED,), ends)
     )
     return received > ended
@@ -165,13 +165,3 @@ def _trend(means: Array) -> tuple[float, bool]:
     rest = means - means.mean() - slope * x
     error = math.sqrt(float(rest @ rest) / (len(means) - 2) / float(x @ x))
     return slope, slope > float(stdtrit(len(means) - 2, TREND_CONFIDENCE)) * error
-
-
-CLAIMS: dict[str, Callable[[Numbers, Any], Claim]] = {
-    "no_message_lost": no_message_lost,
-    "at_most_once": at_most_once,
-    "at_least_once": at_least_once,
-    "in_order": in_order,
-    "little_law": little_law,
-    "stable": stable,
-}
