@@ -41,7 +41,7 @@ predict("client.goodput mean from 5m to 10m", "80/s")  # change it to what you e
 
 # %%
 storm = s.run()
-show(storm, "client.rate", "server.throughput", "client.goodput mean")
+show(storm, "client.rate", "server.throughput", "client.goodput mean");
 
 # %% [markdown]
 # ## See
@@ -55,7 +55,7 @@ expect(storm).that("client.goodput mean from 5m to 10m").equals(0)
 expect(storm).that("server.utilization mean from 5m to 10m").equals("100%")
 expect(storm).that("server.throughput mean from 5m to 10m").equals("100/s")
 expect(storm).that("client.rate mean from 5m to 10m").equals("320/s")
-expect(storm).that("requests.visible from 5m to 10m").grows_at("220/s", within="1%")
+expect(storm).that("requests.visible from 5m to 10m").grows_at("220/s", within="1%");
 
 # %% [markdown]
 # ## Explain
@@ -77,7 +77,7 @@ harmless = s.set("timeline.dip.for", "1s").run(until="5m")
 fatal = s.set("timeline.dip.for", "1100ms").run(until="5m")
 expect(harmless).that("client.goodput mean from 4m to 5m").equals("80/s")
 expect(fatal).that("client.goodput mean from 4m to 5m").equals(0)
-show(fatal, "requests.visible", "client.goodput mean")
+show(fatal, "requests.visible", "client.goodput mean");
 
 # %% [markdown]
 # ## Change
@@ -92,7 +92,7 @@ budget = s.with_variant("budget").run()
 expect(jitter).that("client.goodput mean from 5m to 10m").equals(0)
 expect(budget).that("client.goodput mean from 5m to 10m").equals("80/s")
 expect(budget).that("client.rate mean from 75s to 2m").equals("88/s")
-show(budget, "client.rate", "client.goodput mean", "requests.visible")
+show(budget, "client.rate", "client.goodput mean", "requests.visible");
 
 # %% [markdown]
 # With the budget the queue is empty again 222 s after the start: more than two minutes for a pause of 15 s.
@@ -105,7 +105,7 @@ expire = s.with_variant("expire").run()
 expect(budget).that("requests.drained_at").between("3m 42s", "3m 43s")
 expect(expire).that("requests.drained_at").between("81s", "82s")
 expect(expire).that("requests.expired total").equals(4416)
-expect(expire).that("client.goodput mean from 5m to 10m").equals("80/s")
+expect(expire).that("client.goodput mean from 5m to 10m").equals("80/s");
 
 # %% [markdown]
 # **Can somebody end the storm by hand?** Emptying the queue after three minutes is not enough: in the second that
@@ -118,7 +118,7 @@ purged = s.set("timeline.purge", {"at": "3m", "purge": "requests"}).run(until="6
 throttled = s.set("timeline.relief", {"at": "3m", "for": "5m", "set": {"producers.client.rate": "20/s"}}).run()
 expect(storm).that("requests.visible at 3m").equals(27_423)
 expect(purged).that("client.goodput mean from 5m to 6m").equals(0)
-expect(throttled).that("client.goodput mean from 9m to 10m").equals(0)
+expect(throttled).that("client.goodput mean from 9m to 10m").equals(0);
 
 # %% [markdown]
 # ## Exercises
