@@ -335,6 +335,7 @@ class Port:
         queue = self.queue
         if queue.leases.due < self.lease_alarm.armed:
             self.lease_alarm.show(queue.leases.due)
+        has_moved = queue.visible + len(deliveries) != there  # asked first: a duplicate is visible again
         if self._is_flawed:
             self._duplicate(deliveries)
         if self.is_simple_receive:
@@ -343,7 +344,7 @@ class Port:
         # been handed something has not begun yet.
         self._show_timers()
         self._look_besides()
-        if queue.visible + len(deliveries) != there:
+        if has_moved:
             for peer in self.peers:
                 peer._look(at_once=False)
 

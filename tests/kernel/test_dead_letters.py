@@ -98,6 +98,17 @@ def test_who_waits_at_the_dead_letter_queue_is_served_at_the_instant_of_the_move
     assert broker.journal.read()[-1][0] == 3
 
 
+@pytest.mark.parametrize("limit", [1, 10])
+def test_a_receive_that_moves_one_and_gets_another_leaves_the_move_to_who_waits_there(limit):
+    broker = with_dlq(SQS_STANDARD, 1, sends=2)  # SQS-24
+    broker.receive(0, "dlq", "undertaker", wait=20 * SECOND)
+    fail(broker, 2)
+    assert numbers(broker.receive(3, "q", "c", limit=limit)) == [1]
+    broker.wake(3)
+    assert [numbers(deliveries) for _, deliveries in broker.deliveries()] == [[0]]
+    assert broker.journal.read()[-1][0] == 3
+
+
 def test_both_waiting_at_both_queues_the_dead_letter_is_served_at_its_instant():
     broker = with_dlq(SQS_STANDARD, 1)
     broker.receive(0, "q", "a", visibility_timeout=SECOND)

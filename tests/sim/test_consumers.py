@@ -3,6 +3,7 @@
 import pytest
 
 from qsim.kernel.journal import Cause, Place
+from qsim.sim.member import Member
 from tests.sim.runs import plan, run, scenario
 
 ONE = "p: {to: q, rate: 1/s, arrivals: regular, limit: 1}"
@@ -400,6 +401,53 @@ consumers: {c: {from: q, service: 1s, failures: {error: 100%, on_error: wait-for
 """, seconds=12)  # fmt: skip
     assert rows.at(3) == ["LEASE_ENDED 0", "DEAD_LETTERED 0", "MOVED_IN 0"]
     assert rows.times("RECEIVED") == [0, 10] and not rows.of("EMPTY_RECEIVE"), "the receive of 1 s got the message of 10 s"
+
+
+@pytest.mark.parametrize("flaws", ["{}", "{duplicate_delivery: 100%}"], ids=["plain", "what was handed out is visible again"])
+@pytest.mark.parametrize("also", ["", ", poll: {batch: 10}"], ids=["one", "batch"])
+def test_who_waits_for_dead_letters_is_served_at_the_instant_a_receive_moves_one_and_gets_another(also, flaws):
+    # at 5 s the receive comes upon the used-up message 0, moves it, and goes on to message 1
+    rows = run(f"""
+queues:
+  q: {{profile: sqs-standard, visibility_timeout: 4500ms, dlq: {{queue: dead, max_receives: 1}}, imperfections: {flaws}}}
+  dead: {{profile: sqs-standard}}
+producers: {{p: {{to: q, rate: 1/s, arrivals: regular, limit: 2}}}}
+consumers:
+  c: {{from: q, service: 5s, failures: {{error: 100%, on_error: wait-for-timeout}}{also}}}
+  undertaker: {{from: dead, service: 1s}}
+""", seconds=6)  # fmt: skip
+    assert rows.at(5, "DEAD_LETTERED", "RECEIVED") == ["DEAD_LETTERED 0", "RECEIVED 1", "RECEIVED 0"]
+    assert rows.times("RECEIVED", queue=1) == [5]
+
+
+def through_the_buffer(monkeypatch):
+    """Who asks for one at a time goes the way of who asks for several."""
+    begun = Member.__init__
+
+    def init(self, *args):
+        begun(self, *args)
+        self._asks_for_one = False
+
+    monkeypatch.setattr(Member, "__init__", init)
+
+
+@pytest.mark.parametrize(
+    "queue, refused",
+    [("profile: sqs-standard, max_in_flight: 2", "REFUSED"), ("profile: sqs-fifo, fifo: {receive_limit: 3/s}", "REFUSED"),
+     ("profile: sqs-standard, imperfections: {empty_receive: 30%}", "EMPTY_RECEIVE")],
+)  # fmt: skip
+@pytest.mark.parametrize("poll", ["", ", poll: {every: 300ms}", ", poll: {wait: 2s}"])
+def test_asking_for_one_where_it_can_be_refused_writes_the_rows_of_any_receive(queue, refused, poll, monkeypatch):
+    text = f"""
+queues: {{q: {{{queue}, visibility_timeout: 3s, dlq: {{queue: dead, max_receives: 2}}}}, dead: {{profile: {queue.split(",")[0][9:]}}}}}
+producers: {{p: {{to: q, rate: 3/s, message: {{group: {{keys: 9}}}}}}}}
+consumers: {{c: {{from: q, count: 4, service: {{exponential: {{mean: 1s}}}}, failures: {{error: 20%}}{poll}}}}}
+"""
+    short = run(text)
+    assert short.count("RECEIVED") > 100 and short.count("DEAD_LETTERED") and len(short.of(refused)) > 10
+    assert run(text, quick=False).rows == short.rows
+    through_the_buffer(monkeypatch)
+    assert run(text).rows == short.rows
 
 
 def test_with_nobody_waiting_it_stays_visible():

@@ -61,16 +61,27 @@ def test_a_worker_that_is_killed_changes_not_a_byte(tmp_path):
     here = swept()
     with scheduler_and_workers(tmp_path, 2) as (address, workers):
         _wait_for(address, 2)
-        killed = []
+        killed, lost = [], []
 
         def seen(done, _of):
             if done == 2 and not killed:
+                lost.extend(_in_hand(address, workers[0].pid))
                 workers[0].send_signal(signal.SIGKILL)
                 killed.append(workers[0].wait(20))
 
         assert swept(executor=cluster(address), seen=seen) == here
         assert killed == [-signal.SIGKILL]
+        assert lost, "it had work in hand, which the other one did"
         assert workers[1].poll() is None
+
+
+def _in_hand(address, pid):
+    """The tasks that the worker of this process has been given, and has not answered."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        [worker] = [worker for worker, its in client.run(os.getpid).items() if its == pid]
+        return client.processing()[worker]
 
 
 def test_the_command_writes_the_same_file_wherever_it_runs(tmp_path, monkeypatch, capsys):
@@ -82,6 +93,34 @@ def test_the_command_writes_the_same_file_wherever_it_runs(tmp_path, monkeypatch
         assert run([*sweep, "--csv", "there.csv", "--dask", address]) == 0
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
     assert capsys.readouterr().err == ""
+
+
+def test_interrupted_there_and_resumed_there_it_is_the_same_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.yaml").write_text(TEXT)
+    sweep = ["sweep", "short.yaml", "--over", "seed=1..24", "--set", "run.duration=1000s"]
+    assert run([*sweep, "--csv", "here.csv", "--store", "elsewhere"]) == 0
+    with scheduler_and_workers(tmp_path, 2) as (address, workers):
+        there = [*sweep, "--csv", "there.csv", "--dask", address]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "qsim", *there], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while len(_kept(tmp_path)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)
+        said = child.communicate(timeout=60)[1]
+        assert child.returncode == 130 and "Traceback" not in said, said
+        assert 3 <= len(before := _kept(tmp_path)) < 24 and not (tmp_path / "there.csv").exists()
+        assert [worker.poll() for worker in workers] == [None, None], "the workers serve others too"
+        assert run([*there, "--resume"]) == 0
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert before.items() <= _kept(tmp_path).items() and len(_kept(tmp_path)) == 24, "what was kept was not made again"
+
+
+def _kept(folder):
+    return {file.name: file.read_bytes() for file in (folder / ".qsim-sweeps").rglob("*.json")}
 
 
 def _wait_for(address, workers):
