@@ -29,7 +29,15 @@ MOST = 64
 
 
 class NothingExpected(ValueError):
-    """There is nothing that could hold; the text says what to write."""
+    """There is nothing that could hold, or not of ``that``, but of what is ``known``; the text says it for Python."""
+
+    def __init__(self, that: str | None = None, known: str = "") -> None:
+        self.that, self.known = that, known
+        super().__init__(
+            "the scenario expects nothing: s.set('expect', [{'that': 'orders.wait p95', 'below': '1s'}]) says what must hold"
+            if that is None
+            else f"that={that!r}: nothing is expected of this, but of: {known}"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,9 +129,7 @@ def sought(
     """Checked; raises ScenarioError, or NothingExpected.  ``that``: only what is expected of this.  ``seen`` is told how
     many of how many values were looked at."""
     if not loaded.plan.expect:
-        raise NothingExpected(
-            "the file expects nothing: --set 'expect=[{that: orders.wait p95, below: 1s}]' says what must hold"
-        )
+        raise NothingExpected
     axis = ascending(axis)
     chosen = tuple(_only(point, that) for point in points(loaded, [axis], seen))
     count = replications or max(FEWEST, loaded.plan.replications)
@@ -136,7 +142,7 @@ def _only(point: Point, that: str | None) -> Point:
     chosen = tuple(each for each in expect if that is None or that in each.text)
     if not chosen:
         known = "; ".join(dict.fromkeys(each.text for each in expect))
-        raise NothingExpected(f"--that {that!r}: nothing is expected of this, but of: {known}")
+        raise NothingExpected(that, known)
     return replace(point, plan=replace(point.plan, expect=chosen))
 
 

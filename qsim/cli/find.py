@@ -73,7 +73,13 @@ def _sought(loaded: Loaded, over: str, that: str | None, **more: Any) -> Sought:
         try:
             return sought(loaded, of_option(over), that, seen=watch.replication, **more)
         except NothingExpected as error:
-            raise Refused(str(error)) from None
+            raise Refused(_nothing_expected(error.that, error.known)) from None
+
+
+def _nothing_expected(that: str | None, known: str) -> str:
+    if that is None:
+        return "the file expects nothing: --set 'expect=[{that: orders.wait p95, below: 1s}]' says what must hold"
+    return f"--that {that!r}: nothing is expected of this, but of: {known}"
 
 
 # --- shown ------------------------------------------------------------------------------------------------------------

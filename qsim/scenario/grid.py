@@ -14,11 +14,12 @@ from typing import Any
 
 from qsim import units
 from qsim.scenario.load import Loaded, plain
+from qsim.scenario.model import NO_VALUES
 from qsim.scenario.paths import part
 from qsim.scenario.plan import Plan
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, in_order
 from qsim.scenario.source import Document, fail, read_value
-from qsim.scenario.whatif import MOST_POINTS, NO_VALUES, values, wrong_values
+from qsim.scenario.whatif import MOST_POINTS, values, wrong_values
 
 MOST_PROBLEMS = 10
 """So many are worth reading at once."""

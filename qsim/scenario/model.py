@@ -67,6 +67,15 @@ def _text(value: Any) -> str:
     return value
 
 
+NO_VALUES = "a sweep is a list of values, or a range like 1..20 or 1..20..5"
+
+
+def _range(value: Any) -> str:
+    if not isinstance(value, str):
+        raise units.UnitError(NO_VALUES, "Q012", f"write [{value}]" if _scalar(value) else None)
+    return value
+
+
 def _scalar(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -173,6 +182,7 @@ Number = Annotated[Fraction, _read(units.number), _schema("number", minimum=0)]
 Count = Annotated[int, _read(units.count), _schema("integer", minimum=0)]
 Positive = Annotated[int, _read(_positive), _schema("integer", minimum=1)]
 Text = Annotated[str, _read(_text), _schema("string")]
+Range = Annotated[str, _read(_range), _schema("string")]
 Name = Annotated[str, _read(_text), _schema("string", f"^{NAME}$")]
 Metric = Annotated[str, _read(_text), _schema("string", examples=["orders.wait p95", "orders.visible at end"])]
 Value = Annotated[Any, _read(_plain_value), _schema(["string", "number"])]
@@ -876,7 +886,7 @@ class FigureMap(Shape):
 
 Figure = Annotated[Annotated[Metric, PLAIN] | Annotated[list[Metric], LIST] | Annotated[FigureMap, MAP], AnyKind]
 Overrides = dict[str, Any] | None
-SweepValues = Annotated[Annotated[Text, PLAIN] | Annotated[list[Any], LIST], PlainOrList]
+SweepValues = Annotated[Annotated[Range, PLAIN] | Annotated[list[Any], LIST], PlainOrList]
 
 
 class Cost(Shape):

@@ -92,7 +92,8 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
 
 def _own(details: ErrorDetails, path: Path, document: Document) -> Problem:
     context = details["ctx"]
-    return Problem(context["code"], context["message"], document.place(path), context["suggestion"])
+    place = document.place(path, of_key=details["input"] is None)  # what is left out has no place of its own
+    return Problem(context["code"], context["message"], place, context["suggestion"])
 
 
 def _unknown(details: ErrorDetails, path: Path, document: Document) -> Problem:

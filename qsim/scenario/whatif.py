@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from qsim.scenario import control, meaning, shape
+from qsim.scenario.model import NO_VALUES
 from qsim.scenario.paths import found, overlay, part
 from qsim.scenario.problems import Place, Problem
 from qsim.scenario.source import Document, Path
@@ -19,8 +20,6 @@ from qsim.scenario.source import Document, Path
 MOST_CHECKED = 200
 MOST_WORK = 100_000
 MOST_POINTS = 10_000
-
-NO_VALUES = "a sweep is a list of values, or a range like 1..20 or 1..20..5"
 
 _MEANT_AS_RANGE = re.compile(r"\s*-?\d[^,/\[\]]*\.\.[^,/\[\]]*")
 _LONG_RANGE = re.compile(r"\s*-?\d+\s*\.\.\s*-?\d+\s*(?:\.\.\s*\d+\s*)?")
@@ -144,7 +143,7 @@ def _sweeps_readable(base: Document) -> list[Problem]:
         if isinstance(listed, list | str) and (why := wrong_values(listed)):
             problems.append(Problem("Q012", why, place))
         elif len(points) > MOST_POINTS:
-            problems.append(Problem("Q005", f"a sweep of more than {MOST_POINTS:,} points", place))
+            problems.append(Problem("Q005", f"a sweep of {len(points):,} points; {MOST_POINTS:,} are possible", place))
     return problems
 
 

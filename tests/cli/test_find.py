@@ -95,9 +95,7 @@ def test_what_was_found_out_before_ctrl_c_is_shown(qsim, ctrl_c):
     assert found.code == 130
     assert found.lines[0] == "small   4 of 12 values looked at in 4 runs, common random numbers"
     assert found.lines[-1] == "stopped before the end; so far: it holds at 6, 12 and not at 1, 3"
-    assert found.err == (
-        "interrupted: 4 of 5 runs are done and kept in .qsim-sweeps; the same command with --resume goes on there\n"
-    )
+    assert found.err == ("interrupted: 4 of 5 runs are kept in .qsim-sweeps; --resume goes on there\n")
     told = json.loads(qsim("find", "small.yaml", *OVER, *BUSY, "--json").out)
     assert (told["stopped"], told["value"], told["one_way"], told["trials"]) == ("interrupted", None, None, [])
 
@@ -150,7 +148,10 @@ def test_python_looks_at_the_values_it_is_given_and_for_the_largest(here):
         ({"between": (-2, 3)}, "over consumers.worker.count=-2: a count cannot be negative"),
         ({"values": ["few", "many"]}, "the values of consumers.worker.count have no order"),
         ({"values": "4..1"}, "the smaller number first, 1..4"),
-        ({"between": (1, 4), "that": "job.wait"}, "nothing is expected of this, but of: api.sent total; jobs.wait p95"),
+        (
+            {"between": (1, 4), "that": "job.wait"},
+            "that='job.wait': nothing is expected of this, but of: api.sent total; jobs.wait p95",
+        ),
         ({"between": (1, 4), "replications": 0}, "replications=0: a whole number, 1 or more"),
     ],
 )
@@ -172,5 +173,14 @@ def test_what_is_wrong_is_told_in_python_before_anything_runs(here, monkeypatch,
 def test_a_path_that_has_no_such_values_is_told(here, path, values, said):
     with pytest.raises(ScenarioError, match=re.escape(said)):
         find(load(here / "small.yaml"), path, values=values)
-    with pytest.raises(ValueError, match="the file expects nothing"):
-        find(load(here / "small.yaml").set("expect", None), path, values=values)
+
+
+def test_a_scenario_that_expects_nothing_is_told_how_in_the_words_of_python(here):
+    small = load(here / "small.yaml")
+    with pytest.raises(ValueError, match="the scenario expects nothing: ") as caught:
+        find(small.set("expect", None), "consumers.worker.count", between=(1, 4))
+    assert "--" not in str(caught.value)
+    expecting = re.search(r"s\.set\(.*\)", str(caught.value))
+    assert expecting
+    again = eval(expecting[0].replace("orders", "jobs"), {"s": small})
+    assert find(again, "consumers.worker.count", between=(1, 4), replications=1).value == 1

@@ -105,6 +105,32 @@ def test_what_is_wrong_is_told_before_anything_runs(qsim, monkeypatch, arguments
     assert found.err.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("swept", "said"),
+    [
+        ("consumers.worker.cuont: [1, 2]", "13:3: error Q010: unknown key 'cuont' in consumers.worker"),
+        ("consumers.wrker.count: 1..3", "13:3: error Q020: no consumer is called 'wrker'"),
+        ("consumers.worker.count: []", "13:27: error Q012: a sweep is a list of values, or a range like 1..20"),
+        ("consumers.worker.count: 3", "13:27: error Q012: a sweep is a list of values, or a range like 1..20"),
+        ("consumers.worker.count:", "13:3: error Q012: a sweep is a list of values, or a range like 1..20"),
+        ("consumers.worker.count: [1, two]", "13:31: error Q011: 'two' is not a count: write a whole number"),
+        ("consumers.worker.service: [1s, 2]", "13:34: error Q013: a duration needs a unit: write 2s, 2ms or 2m"),
+        ("seed: 1..10000000", "13:9: error Q005: a sweep of 10,000,000 points; 10,000 are possible"),
+        ("seed: 1..10000000000", "13:9: error Q012: the range 1..10000000000 is far beyond the 10,000 points"),
+        ("seed: 1..200\n  consumers.worker.count: 1..200", "14:3: error Q005: a sweep of 200 x 200 = 40,000 points"),
+        ("consumers.worker.count: 9..1", "13:27: error Q012: the range 9..1 is empty: the smaller number first, 1..9"),
+        ("consumers.worker.count: 1..9..0", "13:27: error Q012: the range 1..9..0 never gets on: its step is 0"),
+        ("consumers.worker.count: [1, 2, 1]", "13:34: error Q012: 1 stands twice in the sweep of consumers.worker."),
+    ],
+)
+def test_a_file_s_own_sweep_is_told_by_its_place_before_anything_runs(qsim, here, monkeypatch, swept, said):
+    monkeypatch.setattr("qsim.study.tasks.perform", lambda *given: pytest.fail("it ran"))
+    (here / "swept.yaml").write_text((here / "small.yaml").read_text() + f"sweep:\n  {swept}\n")
+    found = qsim("sweep", "swept.yaml")
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(f"swept.yaml:{said}") and found.err.endswith("1 error\n")
+
+
 def test_a_damaged_file_is_told_and_its_run_made_again(qsim, here):
     qsim("sweep", "small.yaml", *OVER, "--csv", "whole.csv")
     victim = sorted((here / ".qsim-sweeps").rglob("*.json"))[1]
@@ -115,6 +141,28 @@ def test_a_damaged_file_is_told_and_its_run_made_again(qsim, here):
     )
     assert (here / "again.csv").read_bytes() == (here / "whole.csv").read_bytes()
     assert not qsim("sweep", "small.yaml", *OVER, "--resume").err
+
+
+def test_where_nothing_that_was_kept_fits_resume_says_so(qsim, monkeypatch):
+    none = "--resume: nothing kept in .qsim-sweeps fits: other scenario, settings or version\n"
+    assert qsim("sweep", "small.yaml", *OVER, "--resume").err == "--resume: nothing is kept in .qsim-sweeps\n"
+    assert qsim("sweep", "small.yaml", *OVER, "--resume").err == ""
+    assert qsim("sweep", "small.yaml", "--over", "consumers.worker.count=3,4", "--resume").err == "", "one of them fits"
+    assert qsim("sweep", "small.yaml", *OVER, "--set", "run.duration=11s", "--resume").err == none
+    assert qsim("find", "small.yaml", *OVER, "--set", "run.duration=12s", "--resume", "--json").err == none
+    monkeypatch.setattr("qsim.study.store.code", lambda: "another version")
+    assert qsim("sweep", "small.yaml", *OVER, "--resume").err == none
+    assert len(none) <= 80 + 1
+
+
+def test_what_ctrl_c_leaves_is_told_within_80_columns(qsim, ctrl_c):
+    ctrl_c(3)
+    found = qsim("sweep", "small.yaml", "--over", "seed=1..5", "--store", "a-folder-with-a-rather-long-name-of-its-own")
+    assert found.code == 130
+    assert found.err == (
+        "interrupted: 2 of 5 runs are kept in\n"
+        "    a-folder-with-a-rather-long-name-of-its-own; --resume goes on there\n"
+    )
 
 
 def test_interrupted_and_resumed_it_is_the_same_file(here, qsim):
@@ -140,7 +188,7 @@ def test_interrupted_and_resumed_it_is_the_same_file(here, qsim):
     os.killpg(child.pid, signal.SIGINT)
     out, said = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, ""), said
-    assert "of 30 runs are done and kept in .qsim-sweeps; the same command with --resume goes on there" in said
+    assert "of 30 runs are kept in .qsim-sweeps; --resume goes on there" in said
     assert "Traceback" not in said and not (here / "two.csv").exists()
     assert 3 <= len(kept) < 30
     assert qsim(*sweep, "--csv", "two.csv", "--resume", "--jobs", "2").code == 0
