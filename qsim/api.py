@@ -399,6 +399,7 @@ class Run:
 
 def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[str, Any]:
     """One run for machines, times in seconds; ``judged`` is what its expectations came to."""
+    from qsim.metrics import warmup
     from qsim.metrics.numbers import summary
 
     told = summary(run.numbers) | {reference: run[reference] for reference in metrics}
@@ -418,6 +419,8 @@ def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[s
         "conservation": run.conservation(),
         "digest": run.digest,
     }
+    if run.numbers.cut is not None:
+        result["warmup"] = warmup.told([run.numbers.cut])
     return result if recording.stopped is None else result | {"stopped": recording.stopped}
 
 

@@ -58,8 +58,8 @@ def command(
         run = one(loaded, wish, watch)
     chosen = _chosen(run, loaded.plots, metric or (), figure, table)
     paths = [
-        _path(folder / (own_name or stem(run.plan)), None if own_name and len(chosen) == 1 else n, format_)
-        for n, _ in chosen
+        _path(folder / (own_name or stem(run.plan)), None if own_name and len(chosen) == 1 else name, format_)
+        for name, _ in chosen
     ]
     _save(run, chosen, _subject(run, table), paths, theme)
     return ended(run)
@@ -87,9 +87,9 @@ def _where(out: Path, format_: str | None) -> tuple[Path, str, str]:
     return out.parent, out.stem, end
 
 
-def _path(beside: Path, number: int | None, format_: str) -> Path:
-    """Several figures are numbered, and those that nobody named."""
-    return Path(f"{beside}{'' if number is None else f'-{number}'}.{format_}")
+def _path(beside: Path, name: str | None, format_: str) -> Path:
+    """Several figures are told apart, and those that nobody named."""
+    return Path(f"{beside}{'' if name is None else f'-{name}'}.{format_}")
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
@@ -121,13 +121,13 @@ def _subject(run: Run, table: Table | None) -> Subject:
 
 def _chosen(
     run: Run, plots: Sequence[Any], metrics: Sequence[str], figure: int | None, table: Table | None
-) -> list[tuple[int, Figure]]:
-    """Figures by number: the metrics asked for, those of the file, those of the sweep behind them."""
+) -> list[tuple[str, Figure]]:
+    """Figures by name: the metrics asked for, or those of the file by number and those of the sweep behind them."""
     from qsim.plot.figures import asked, not_yet, of_sweep, read
 
     if metrics:
-        return [(1, read(list(metrics)))]
-    of_file = list(enumerate(asked(plots, run.numbers), 1))
+        return [("metrics", read(list(metrics)))]
+    of_file = [(str(number), figure) for number, figure in enumerate(asked(plots, run.numbers), 1)]
     if figure is not None:
         return [of_file[figure - 1]]
     swept = (
@@ -135,21 +135,21 @@ def _chosen(
         if table is None
         else not_yet(of_sweep(table.paths, table.metrics), [f for _, f in of_file], _subject(run, table))
     )
-    return [*of_file, *enumerate(swept, len(of_file) + 1)]
+    return [*of_file, *((f"sweep-{number}", figure) for number, figure in enumerate(swept, 1))]
 
 
-def _save(run: Run, chosen: list[tuple[int, Figure]], subject: Subject, paths: Sequence[Path], theme: str) -> None:
+def _save(run: Run, chosen: list[tuple[str, Figure]], subject: Subject, paths: Sequence[Path], theme: str) -> None:
     """A file a figure; what cannot be drawn is said, and is an error where nothing else was asked for."""
     from qsim.plot.figures import NothingToDraw
 
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for (number, figure), path in zip(chosen, paths, strict=True):
+    for (name, figure), path in zip(chosen, paths, strict=True):
         try:
             put(path, _bytes(run, figure, subject, path.suffix[1:], theme))
         except NothingToDraw as why:
             if len(chosen) == 1:
-                raise Refused(f"figure {number}: {why}") from None
-            err(f"figure {number} is left out: {why}")
+                raise Refused(f"figure {name}: {why}") from None
+            err(f"figure {name} is left out: {why}")
         else:
             out(f"written to {path}")
 

@@ -17,11 +17,11 @@ from qsim.claims.verdicts import FAIL, INCONCLUSIVE, Verdict, decided
 from qsim.claims.words import plain
 from qsim.cli.ends import Exit
 from qsim.cli.told import Told
-from qsim.metrics.warmup import Cut
+from qsim.metrics import warmup
 from qsim.scenario.plan import Plan, Precision
 from qsim.study.intervals import Estimate, estimate
 from qsim.study.replicate import Known, known
-from qsim.units import SECOND, Nanos
+from qsim.units import Nanos
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Outcome:
         if self.precision is not None and self.known is not None:
             result["precision"] = precision_json(self.precision, self.known)
         if self.first.cut is not None:
-            result["warmup"] = _warmup_json([run.cut for run in self.runs if run.cut is not None])
+            result["warmup"] = warmup.told([run.cut for run in self.runs if run.cut is not None])
         return result if self.stopped is None else result | {"stopped": self.stopped}
 
     def _combined(self, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -190,15 +190,6 @@ def precision_json(rule: Precision, found: Known) -> dict[str, Any]:
         "wanted": rule.within,
         "confidence": rule.confidence,
         "reached": found.is_reached,
-    }
-
-
-def _warmup_json(cuts: Sequence[Cut]) -> dict[str, Any]:
-    """What each run cut of its beginning."""
-    return {
-        "seconds": [cut.length / SECOND for cut in cuts],
-        "metric": [cut.metric for cut in cuts],
-        "settled": all(cut.is_settled for cut in cuts),
     }
 
 

@@ -6,10 +6,13 @@ smallest standard error of its mean: cutting less keeps the beginning, which is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from qsim.units import SECOND
 
 if TYPE_CHECKING:
     from qsim.metrics.numbers import Numbers
@@ -28,6 +31,15 @@ class Cut:
     length: int
     is_settled: bool = True
     metric: str = ""
+
+
+def told(cuts: Sequence[Cut]) -> dict[str, Any]:
+    """What each of some runs cut of its beginning, for machines."""
+    return {
+        "seconds": [cut.length / SECOND for cut in cuts],
+        "metric": [cut.metric for cut in cuts],
+        "settled": all(cut.is_settled for cut in cuts),
+    }
 
 
 def mser5(samples: Array) -> Cut:

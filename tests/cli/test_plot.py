@@ -42,7 +42,7 @@ def test_metrics_that_are_asked_for(qsim, here):
         qsim("plot", "station.yaml", "--metric", "jobs.wait p50", "--metric", "jobs.wait p95", "--format", "svg").code
         == 0
     )
-    assert "jobs.wait p95" in (here / "station-1.svg").read_text()
+    assert "jobs.wait p95" in (here / "station-metrics.svg").read_text()
     wrong = qsim("plot", "station.yaml", "--metric", "jobs.wiat p95")
     assert wrong.code == 2 and "did you mean 'wait'" in wrong.err
 
@@ -53,6 +53,14 @@ def test_a_figure_over_a_path_needs_its_sweep(qsim, here):
     answer = qsim("plot", "swept.yaml", "--sweep", "sweep.csv", "--format", "svg")
     assert answer.lines == ["written to station-1.svg"]  # the sweep's own is the same
     assert "worker count" in (here / "station-1.svg").read_text()
+
+
+def test_what_is_asked_for_otherwise_is_called_otherwise(qsim, here):
+    """Three commands in one folder, and nothing is written over."""
+    assert qsim("plot", "station.yaml").lines == ["written to station-1.png"]
+    assert qsim("plot", "station.yaml", "--metric", "jobs.wait p95").lines == ["written to station-metrics.png"]
+    swept = qsim("plot", "station.yaml", "--sweep", "sweep.csv").lines
+    assert swept == ["written to station-1.png", "written to station-sweep-1.png"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from qsim import load
+
 
 def test_a_run_fits_eighty_columns_and_says_what_holds(qsim):
     answer = qsim("run", "small.yaml")
@@ -398,7 +400,7 @@ def test_an_alert_that_fires_in_some_replications_says_in_how_many(qsim, here):
     )
 
 
-def test_a_warm_up_that_runs_find_is_shown(qsim):
+def test_a_warm_up_that_runs_find_is_shown(qsim, here):
     auto = ("run", "returns.yaml", "--set", "run.warmup=auto", "--set", "expect=null")
     told = json.loads(qsim(*auto, "--json").out)
     [seconds], [metric] = told["warmup"]["seconds"], told["warmup"]["metric"]
@@ -407,6 +409,8 @@ def test_a_warm_up_that_runs_find_is_shown(qsim):
     # what is cut is not counted
     by_hand = json.loads(qsim(*auto, "--set", f"run.warmup={seconds:.0f}s", "--json").out)
     assert by_hand["metrics"] == told["metrics"] and "warmup" not in by_hand
+    in_python = load(here / "returns.yaml").set({"run.warmup": "auto", "expect": None}).run().json()
+    assert in_python | {"wall_s": told["wall_s"]} == told
     several = json.loads(qsim(*auto, "--replications", "2", "--json").out)
     assert len(several["warmup"]["seconds"]) == 2 and several["warmup"]["seconds"][0] == seconds
 
