@@ -19,7 +19,7 @@
 
 # %%
 from qsim import expect, load, sweep
-from qsim.lab import chart, exercise, predict, show
+from qsim.lab import chart, exercise, explore, predict, show
 
 # %% [markdown]
 # ## Question
@@ -61,7 +61,7 @@ print(r.show())
 # ## See
 
 # %%
-show(r, "orders.visible", "orders.oldest_age");
+show(r, "orders.visible", "orders.oldest_age")
 
 # %% [markdown]
 # Two straight lines. The queue grows by 200 messages a second, every second, and after ten minutes exactly 120,000 wait.
@@ -115,6 +115,16 @@ expect(emptied).that("orders.drained_at").within("0.1%", of="750s");  # 10 minut
 # %% [markdown]
 # ## Change
 #
+# Move the sliders. Find the place where the line tips over, and notice how near "almost enough" is to it.
+
+# %%
+explore(
+    s,
+    {"consumers.worker.count": (6, 14), "producers.shop.rate": ("800/s", "1200/s")},
+    show=["orders.visible", "orders.oldest_age"],
+)
+
+# %% [markdown]
 # The backlog after one minute, for 7 to 13 workers. Up to ten, each worker less costs 6,000 waiting messages a minute;
 # beyond ten there is nothing left to gain. Ten are busy 100 % of the time and nothing waits: that is possible only because
 # orders come here as even as a clock ticks. Exercise 01.3 takes the clock away.
