@@ -11,6 +11,7 @@ from typing import Any
 _WHERE = {
     "chart": "qsim.lab.charts",
     "predict": "qsim.lab.predictions",
+    "predicted": "qsim.lab.predictions",
     "show": "qsim.lab.predictions",
     "exercise": "qsim.lab.exercises",
     "Exercise": "qsim.lab.exercises",
@@ -18,7 +19,7 @@ _WHERE = {
     "explore": "qsim.lab.sliders",
 }
 
-__all__ = ["Exercise", "Score", "chart", "exercise", "explore", "predict", "show"]
+__all__ = ["Exercise", "Score", "chart", "exercise", "explore", "predict", "predicted", "show"]
 
 
 def __getattr__(name: str) -> Any:

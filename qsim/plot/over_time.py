@@ -82,6 +82,26 @@ def _unit(reference: Reference) -> str:
     return scales.unit(reference.metric, dimension(reference))
 
 
+FAR = 4
+"""A guess of more than so many times what is drawn is named, not drawn: it would flatten the curves."""
+GUESSES: tuple[Any, ...] = ((0, (5, 3)), (0, (2, 2)), (0, (9, 2, 2, 2)))
+"""Lines of what somebody expected, one kind a guess."""
+
+
+def guess(axes: Axes, value: float, label: str, measured: str) -> None:
+    """A value that somebody expected, as a dashed line with its name in the legend."""
+    _, top = axes.get_ylim()
+    is_far = value > FAR * top
+    handles = axes.get_legend_handles_labels()[0]
+    kind: Any = GUESSES[sum(line.get_gid() == "guess" for line in axes.lines) % len(GUESSES)]
+    look: dict[str, Any] = {"color": rcParams["text.color"], "linewidth": 1.3, "zorder": 2.4, "linestyle": "none" if is_far else kind}
+    drawn = axes.axhline(0 if is_far else value, gid="guess", label=f"{label}, far above" if is_far else label, **look)
+    axes.set_ylim(top=top if is_far else max(top, 1.06 * value))
+    scales.value_axis(axes.yaxis, measured, 5 if measured == TIME else 4)
+    axes.set_title("", loc="left")
+    scales.legend_above(axes, [*handles, drawn])
+
+
 # --- curves -----------------------------------------------------------------------------------------------------------
 
 _BAND = 0.25

@@ -238,6 +238,11 @@ def metric_of(reference: Reference, names: Names | None = None) -> Metric:
     return table[reference.metric]
 
 
+def is_known(reference: Reference) -> bool:
+    """Whether there is such a metric, whatever the object is."""
+    return reference.metric in _BY_NAME
+
+
 def type_of(reference: Reference) -> str:
     """series, counter, per-message or once."""
     return metric_of(reference).type
