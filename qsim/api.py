@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qsim.claims.compared import Comparison
     from qsim.claims.expect import Expect
     from qsim.claims.found import Found
+    from qsim.claims.handlers.claim import Handler
     from qsim.claims.verdicts import Verdict
     from qsim.metrics.numbers import Numbers
     from qsim.sim.recording import Recording
@@ -56,12 +57,25 @@ def brokers_table() -> pd.DataFrame:
     return pd.DataFrame.from_dict(words, orient="index")
 
 
-def expect(run: Any, than: Any = None) -> Expect:
-    """Claims about a run: ``expect(run).that("orders.wait p95").below("2s")``; about two with the same luck:
-    ``expect(run, than=base).that("orders.wait p95").improves()``."""
-    from qsim.claims.expect import expect as claims_about
+class _Expect:
+    """``expect(run)...`` is about runs, ``expect.handler(handle, scenario=...)`` about a consumer in plain Python."""
 
-    return claims_about(run, than)
+    def __call__(self, run: Any, than: Any = None) -> Expect:
+        """Claims about a run: ``expect(run).that("orders.wait p95").below("2s")``; about two with the same luck:
+        ``expect(run, than=base).that("orders.wait p95").improves()``."""
+        from qsim.claims.expect import expect as claims_about
+
+        return claims_about(run, than)
+
+    def handler(self, handle: Callable[..., Any], *, scenario: Any, consumer: str | None = None) -> Handler:
+        """Claims about ``def handle(message, store): ...`` as a consumer of a scenario (a Scenario, a file, or the name of
+        a bundled one): ``expect.handler(handle, scenario="duplicates").charges_each_order_once()``."""
+        from qsim.claims.handlers.claim import handler as claims_about
+
+        return claims_about(handle, scenario=scenario, consumer=consumer)
+
+
+expect = _Expect()
 
 
 def sweep(

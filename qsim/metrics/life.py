@@ -131,6 +131,12 @@ def story(numbers: Numbers, message: int) -> list[str]:
     return [*_before(numbers, message), *lines, *_after(numbers, message), *bars(numbers, rows)]
 
 
+def told(plan: Plan, rows: list[Row]) -> list[str]:
+    """A sentence for each of these rows, which are of one message, or of one thing that was sent twice."""
+    teller = _Teller(plan, rows)
+    return [teller.tell(row) for row in rows]
+
+
 def _before(numbers: Numbers, message: int) -> list[str]:
     """Of a copy: when the message was sent of which it is one."""
     ledger = numbers.ledger
