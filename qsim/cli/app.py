@@ -20,12 +20,9 @@ from qsim.cli.terminal import err, out
 COMMANDS = (
     "run", "validate", "show", "check", "trace", "examples", "new", "brokers", "schema", "conform", "record",
     "explain", "advise",
-    "theory", "verify", "sweep", "find", "plot", "report", "compare", "diff",
+    "theory", "verify", "sweep", "find", "plot", "report", "compare", "diff", "lab", "grade",
 )  # fmt: skip
-LATER = (
-    "lab",
-    "grade", "upgrade",
-)  # fmt: skip
+LATER = ("upgrade",)
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 # typer hands on the errors of a command line, but not the name of their common class

@@ -30,13 +30,13 @@ def _suite(root: Element, case: Case) -> None:
     parts = list(_parts(case))
     count = {kind: str(sum(part[1] == kind for part in parts)) for kind in ("failure", "error", "skipped")}
     suite = SubElement(
-        root, "testsuite", name=_clean(case.name), tests=str(len(parts)), failures=count["failure"],
+        root, "testsuite", name=clean(case.name), tests=str(len(parts)), failures=count["failure"],
         errors=count["error"], skipped=count["skipped"], time=f"{case.wall_s:.3f}",
     )  # fmt: skip
     for name, kind, message, text in parts:
-        one = SubElement(suite, "testcase", classname=_clean(case.name), name=_clean(name), time=f"{case.wall_s:.3f}")
+        one = SubElement(suite, "testcase", classname=clean(case.name), name=clean(name), time=f"{case.wall_s:.3f}")
         if kind:
-            SubElement(one, kind, message=_clean(message)).text = _clean(text)
+            SubElement(one, kind, message=clean(message)).text = clean(text)
 
 
 def _parts(case: Case) -> Iterator[tuple[str, str, str, str]]:
@@ -55,6 +55,6 @@ def _part(verdict: Verdict, trace: tuple[str, str]) -> tuple[str, str, str, str]
     return f"{verdict.that} {verdict.expected}", kind, first, "\n".join(line.replace(*trace) for line in why)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without colours and what XML cannot hold."""
     return _NOT_XML.sub("�", re.sub("\x1b\\[[0-9;]*m", "", text))

@@ -10,6 +10,7 @@ from typing import Any
 
 _WHERE = {
     "chart": "qsim.lab.charts",
+    "assert_solved": "qsim.lab.grading",
     "predict": "qsim.lab.predictions",
     "predicted": "qsim.lab.predictions",
     "show": "qsim.lab.predictions",
@@ -19,7 +20,7 @@ _WHERE = {
     "explore": "qsim.lab.sliders",
 }
 
-__all__ = ["Exercise", "Score", "chart", "exercise", "explore", "predict", "predicted", "show"]
+__all__ = ["Exercise", "Score", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "show"]
 
 
 def __getattr__(name: str) -> Any:
