@@ -69,7 +69,12 @@ class _Expect:
 
     def handler(self, handle: Callable[..., Any], *, scenario: Any, consumer: str | None = None) -> Handler:
         """Claims about ``def handle(message, store): ...`` as a consumer of a scenario (a Scenario, a file, or the name of
-        a bundled one): ``expect.handler(handle, scenario="duplicates").charges_each_order_once()``."""
+        a bundled one): ``expect.handler(handle, scenario="duplicates").charges_each_order_once()``.
+
+        ``message`` has ``id``, ``order``, ``body``, ``receives`` and ``group``.  ``store`` has records by key (``exists``,
+        ``get``, ``put``, ``delete``, and ``add``, which is False where there is one), ``transaction()`` for a with block
+        that is written as a whole or not at all, ``charge(order, key=None)`` for a charge at the payment service outside
+        (at most one for each idempotency key), and ``book(order)`` for a charge that is a row of the same database."""
         from qsim.claims.handlers.claim import handler as claims_about
 
         return claims_about(handle, scenario=scenario, consumer=consumer)

@@ -1,6 +1,6 @@
 """Is it true?  Expectations become verdicts, and a failure says what happened and why.
 
-It knows numbers (``metrics``) and what a scenario expects of them; it runs nothing.
+It knows numbers (``metrics``) and what a scenario expects of them; it runs nothing, but for handlers.
 
     verdicts      one verdict for each expectation: exactly for one run, by intervals for several
     whole_run     claims without a metric: nothing lost, at most once, in order, Little's law, stable
@@ -11,5 +11,6 @@ It knows numbers (``metrics``) and what a scenario expects of them; it runs noth
     explain       what happened, because, and the message that shows it
     conservation  nothing appears and nothing disappears
     expect        the same predicates in Python
+    handlers      a consumer in plain Python, under every crash (it has a map of its own)
     words         numbers in the words of the trade
 """

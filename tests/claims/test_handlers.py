@@ -1,6 +1,9 @@
 """A consumer in plain Python under crashes, stalls, copies and reordering: what is found, and how it is told."""
 
 import gc
+import random
+import threading
+import time
 import uuid
 from contextlib import suppress
 
@@ -223,7 +226,7 @@ def test_a_wrong_handler_is_told_what_its_mistake_is(handle, got, because):
 def test_the_textbook_consumer_is_told_its_story():
     assert failure(textbook).splitlines() == [
         "✗ textbook: expected each order charged once, got order 4711 charged twice",
-        "    What happened  worker-1 received m-1 at 0s, found no record (exists(4711) is False), charged at 0.5s and died"
+        "    What happened  worker-1 received message m-1 at 0s, found no record (exists(4711) is False), charged at 0.5s and died"
         " before put(4711) at 0.625s",
         "                   worker-2 received the message again at 5s, found no record (exists(4711) is False) and charged at 5.5s",
         "    Because        the charge was done and not on record when its process died: between charge and record",
@@ -404,7 +407,35 @@ def test_an_endless_loop_is_ended_and_told(monkeypatch):
             with suppress(BaseException):
                 message.receives += 0
 
+    began = time.process_time()
     assert "after exists(4711) the handler makes no call and does not return" in failure(handle)
+    assert not [thread for thread in threading.enumerate() if thread.daemon and "_guarded" in thread.name]
+    assert time.process_time() - began < 5
+
+
+def test_a_handler_that_sleeps_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(searching, "HANG_S", 0.2)
+    monkeypatch.setattr(searching, "SLEEP_S", 0.4)
+    said = failure(lambda message, store: time.sleep(1))
+    assert "from its first line on the handler makes no call" in said
+
+
+def test_what_a_handler_prints_is_not_printed_a_thousand_times(capsys):
+    def handle(message, store):
+        print("charging", message.order)
+        store.charge(message.order, key=message.order)
+
+    expect.handler(handle, scenario=shop()).charges_each_order_once()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_handler_that_throws_dice_is_driven_all_the_same():
+    def handle(message, store):
+        for _ in range(random.randrange(3)):
+            store.get("anything")
+        store.charge(message.order)
+
+    assert "order 4711 charged twice" in failure(handle)
 
 
 def test_a_misspelt_consumer_is_told_and_a_log_is_refused():

@@ -155,7 +155,8 @@ class Trial:
             return moves[0]
         self.options.append(moves)
         at = len(self.options) - 1
-        return moves[self._choices[at] if at < len(self._choices) else 0]
+        which = self._choices[at] if at < len(self._choices) else 0
+        return moves[which] if which < len(moves) else moves[0]  # a handler that throws dice takes another way each time
 
     def _send(self) -> None:
         profile = self.queue.profile

@@ -99,8 +99,8 @@ def _received(case: Case, event: Event) -> str:
     work = case.trial.works[event.work]
     earlier = [w for w in case.trial.works[: work.number] if w.message.order == work.message.order]
     if earlier and all(w.message.id != work.message.id for w in earlier):
-        return f"received {work.message.id} at {clock(event.time)}, the same order sent once more"
-    return f"received {'the message again' if earlier else work.message.id} at {clock(event.time)}"
+        return f"received message {work.message.id} at {clock(event.time)}, the same order sent once more"
+    return f"received {'the message again' if earlier else f'message {work.message.id}'} at {clock(event.time)}"
 
 
 def _called(case: Case, event: Event) -> str:

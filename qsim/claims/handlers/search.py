@@ -7,20 +7,24 @@ schedule is the one that a person understands.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from threading import Thread
+from time import monotonic, process_time
 from typing import Any, NamedTuple
 
 from qsim.claims.handlers.drive import ORDERS, Arena, Hangs, Move, Setup, Trial
 from qsim.kernel.profile import Order
 
 MOST_FAULTS, MOST_SWITCHES, MOST_OF_BOTH = 2, 2, 3
-MOST_SCHEDULES = 3000
-HANG_S = 1.0
-"""Seconds without a call in which a handler is taken to be in an endless loop."""
+MOST_SCHEDULES = 2000
+HANG_S, SLEEP_S = 1.0, 10.0
+"""A handler that works for so many seconds without a call is in an endless loop; so is who sleeps for so long.  Work is
+counted in time of the processor: a machine with much to do is no loop."""
 
 _LEFT: list[Any] = []
 """The dead of threads that could not be ended: a handler that catches everything, in an endless loop."""
@@ -65,8 +69,9 @@ def search(arena: Arena, judge: Callable[[Trial], Any]) -> Found:
     """
     found, errors = Found(), list[BaseException]()
     thread = Thread(target=_guarded, args=(arena, judge, found, errors), daemon=True)
-    thread.start()
-    _wait_for(thread, found)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # what a handler prints, it would print a thousand times
+        thread.start()
+        _wait_for(thread, found)
     if thread.is_alive():
         _LEFT.append(arena.graveyard)
     elif errors:
@@ -115,14 +120,19 @@ def _more(wanted: _Wanted, options: list[list[Move]], serial: Iterator[int]) -> 
 
 
 def _wait_for(thread: Thread, found: Found) -> None:
-    """Until the search is over, or stands still."""
-    seen = -1
-    while thread.is_alive():
-        thread.join(HANG_S)
-        if thread.is_alive() and seen == (seen := _progress(found)):
-            found.hangs_after = _last_call(found)
+    """Until the search is over, or works without getting on, or sleeps."""
+    seen, since, worked = -1, monotonic(), process_time()
+    try:
+        while thread.is_alive():
+            thread.join(HANG_S / 4)
+            if seen != (seen := _progress(found)):
+                since, worked = monotonic(), process_time()
+            elif process_time() - worked > HANG_S or monotonic() - since > SLEEP_S:
+                found.hangs_after = _last_call(found)
+                break
+    finally:
+        if thread.is_alive():  # also where a person interrupts it
             _stop(thread, found)
-            return
 
 
 def _progress(found: Found) -> int:
