@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from qsim import theory
+from qsim.study.tasks import Task, execute
 from qsim.study.verify import coverage as experiments
+from qsim.study.verify import table
 from qsim.study.verify.cases import cases
 from qsim.study.verify.exact import EXACT
 from qsim.study.verify.judge import covered, farthest, on_average, plausible
-from qsim.study.verify.table import CUT, LONG, QUICK, REPLICATIONS, planned, verdict
+from qsim.study.verify.table import CUT, LONG, QUICK, REPLICATIONS, ask, planned, verdict
 from qsim.units import SECOND
 
 SMALL = [(seed, case) for seed, case in enumerate(cases(), 1) if case.settles < 80][::3]
@@ -85,6 +87,24 @@ def test_one_message_too_many_fails(small):
     first, *others = small.exact
     judged = replace(small, exact=(replace(first, seen=first.truth + 1), *others))
     assert judged.wrong == 1 and not judged.holds
+
+
+def test_a_beginning_that_is_not_cut_is_noticed(monkeypatch):
+    """M/M/1 at 80 % begins empty and is looked at for half a relaxation time, so that a few beginnings weigh much: three
+    relaxation times are cut, or not."""
+    monkeypatch.setattr(table, "CUT", 3)
+    monkeypatch.setitem(table.LEAST, 0.5, 0)
+    [case] = [case for case in cases() if (case.model, case.setting, case.what) == ("M/M/1", "ρ 0.8", "mean wait")]
+    plan = planned(case, 1, 0.5)
+    cut, whole = (_off_theory(each, case.truth) for each in (plan, replace(plan, warmup=0)))
+    assert abs(cut) < 3.3, "chance alone, in all but one of a thousand"
+    assert whole < -3.3, "400 replications are enough to see it"
+
+
+def _off_theory(plan, truth):
+    """Standard errors."""
+    tasks = [Task(plan, number) for number in range(1, 401)]
+    return covered([answer.told for answer in execute(tasks, ask)], truth).off
 
 
 # --- the statistics ---------------------------------------------------------------------------------------------------------
