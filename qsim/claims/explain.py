@@ -213,6 +213,8 @@ def _of_metric(expectation: Expectation, run: Numbers) -> int | None:
     assert isinstance(that, Reference)
     if type_of(that) == PER_MESSAGE:
         return _extreme(expectation, that, run)
+    if that.metric == "received" and run.marked(that) is None:
+        return None  # of some messages, the poison, the first tells how often; of all of them it tells nothing
     kind, item = run.item(that)
     find = _FIRST.get((kind, that.metric))
     return None if find is None else _first(find(run, item), run, that)
@@ -246,6 +248,7 @@ def _moved_here(run: Numbers, queue: int) -> Array:
 _FIRST: dict[tuple[str, str], Callable[[Numbers, Any], Array]] = {
     ("queue", "lost"): lambda run, queue: queues.lost(run.ledger, queue).dense,
     ("queue", "out_of_order"): lambda run, queue: queues.out_of_order(run.ledger, queue).dense,
+    ("queue", "received"): _rows(Kind.RECEIVED),
     ("queue", "redelivered"): lambda run, queue: queues.redelivered(run.ledger, queue).dense,
     ("queue", "dead_lettered"): _rows(Kind.DEAD_LETTERED),
     ("queue", "lease_expired"): _rows(Kind.LEASE_ENDED),

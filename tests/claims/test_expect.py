@@ -2,6 +2,7 @@
 
 import pytest
 
+import qsim
 from qsim.claims.expect import CheckFailed, Inconclusive, expect
 from tests.stories import Story
 
@@ -51,3 +52,20 @@ def test_a_misspelt_name_is_told(run):
 def test_two_references_must_measure_the_same(run):
     with pytest.raises(ValueError, match="a time"):
         expect(run).that("orders.visible").below("orders.wait max")
+
+
+def test_receives_of_poison_are_told_by_the_first_bad_message():
+    """Of all messages none tells why they were received so often."""
+    text = """
+qsim: 1
+name: bad
+run: {duration: 1m}
+queues: {jobs: {dlq: {queue: dead, max_receives: 3}}, dead: {}}
+producers: {api: {to: jobs, rate: 1/s, arrivals: regular, message: {poison: {first: 1, from: 7s}}}}
+consumers: {worker: {from: jobs, service: 100ms}}
+"""
+    run = qsim.load(text=text).run()
+    with pytest.raises(CheckFailed, match=r"message api:7 was sent at 7s and received 3 times, with no effect; dead-lettered"):
+        expect(run).that("jobs.received poison total").equals(1)
+    with pytest.raises(CheckFailed, match=r"Because +jobs: 60 accepted"):
+        expect(run).that("jobs.received total").equals(1)
