@@ -34,5 +34,5 @@ at_most = {"producers.gateway.rate": "90/s"}
 # %% exercise="11.3" role="wrong" name="full" says="expected below 140ms, got"
 at_most = {"producers.gateway.rate": "100/s"}
 
-# %% exercise="11.3" role="wrong" name="half empty" says="expected at least 75/s, got 50/s"
+# %% exercise="11.3" role="wrong" name="half empty" says="expected at least 75/s, got 50"
 at_most = {"producers.gateway.rate": "50/s"}

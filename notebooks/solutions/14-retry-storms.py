@@ -7,7 +7,7 @@ tries = {"producers.client.on_reject.attempts": 2}
 # %% exercise="14.1" role="wrong" name="no retry at all" says="expected below 5/s, got 80/s"
 tries = {"producers.client.on_reject.attempts": 1}
 
-# %% exercise="14.1" role="wrong" name="more than enough" says="expected at most 50 %, got 64.2 %"
+# %% exercise="14.1" role="wrong" name="more than enough" says="expected at most 50 %, got 64.2"
 tries = {"producers.client.on_reject.attempts": 3}
 
 # %% exercise="14.2" role="reference"
