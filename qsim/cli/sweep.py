@@ -45,6 +45,9 @@ def command(
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
     dask: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="A dask scheduler does it.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a point and replication.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it, or what --pareto finds: x.png, .svg or .pdf.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Run nothing again that was kept.")] = False,
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept (.qsim-sweeps).")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
@@ -56,6 +59,7 @@ def command(
     from qsim.study.sweep import sweep, without_max
 
     _writable(csv)
+    _drawable(plot)
     loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
     axes = _axes(loaded, over or [])
     points = looked_at(loaded, axes)
@@ -70,7 +74,11 @@ def command(
         return Exit.INTERRUPTED
     if csv is not None:
         write_csv(found, csv)
-    _shown(loaded, found, pareto, csv, json)
+    _shown(loaded, found, pareto, json)
+    if plot is not None:
+        _draw(loaded, found, pareto, plot)
+    for path in () if json else filter(None, (csv, plot)):
+        out(f"written to {path}")
     return _exit(found)
 
 
@@ -80,6 +88,16 @@ def command(
 def _writable(csv: Path | None) -> None:
     if csv is not None and (csv.is_dir() or not csv.absolute().parent.is_dir()):
         raise Refused(f"--csv {csv}: not a file that can be written")
+
+
+def _drawable(plot: Path | None) -> None:
+    if plot is None:
+        return
+    from qsim.cli.plot import FORMATS, writable
+
+    if plot.suffix[1:].lower() not in FORMATS:
+        raise Refused(f"--plot {plot}: its name ends in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}")
+    writable(plot)
 
 
 def _axes(loaded: Loaded, over: list[str]) -> list[Axis]:
@@ -119,15 +137,13 @@ def _references(points: Sequence[Point], metrics: Sequence[str]) -> None:
 # --- shown ------------------------------------------------------------------------------------------------------------
 
 
-def _shown(loaded: Loaded, found: Sweep, pareto: tuple[str, str] | None, csv: Path | None, json: bool) -> None:
+def _shown(loaded: Loaded, found: Sweep, pareto: tuple[str, str] | None, json: bool) -> None:
     judged = _verdicts(found)
     if json:
         out(json_.dumps(_jsonable(loaded, found, judged, pareto), ensure_ascii=True, allow_nan=False))
         return
     for line in _lines(loaded, found, judged, pareto):
         out(line)
-    if csv is not None:
-        out(f"written to {csv}")
 
 
 def _verdicts(found: Sweep) -> list[list[Verdict]]:
@@ -188,9 +204,12 @@ def _front(found: Sweep, pareto: tuple[str, str]) -> Iterator[str]:
     from qsim.cli.grid import some
     from qsim.study.sweep import without_max
 
-    names = [without_max(each) for each in pareto]
+    names, chosen = [without_max(each) for each in pareto], found.front(*pareto)
+    if not chosen:
+        yield f"no point has data of both {names[0]} and {names[1]}"
+        return
     yield f"no point is better than these in {names[0]} and {names[1]}"
-    yield from some(found.only(found.front(*pareto), names))
+    yield from some(found.only(chosen, names))
 
 
 def _violations(found: Sweep) -> list[str]:
@@ -236,6 +255,19 @@ def write_csv(found: Sweep, path: Path) -> None:
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(found.frame().to_csv(index=False), encoding="utf-8")
     beside.replace(path)
+
+
+def _draw(loaded: Loaded, found: Sweep, pareto: tuple[str, str] | None, path: Path) -> None:
+    from qsim.cli.plot import put
+    from qsim.plot.figures import NothingToDraw, caption, of_runs
+    from qsim.plot.picture import picture
+
+    figure, subject = of_runs(found, pareto)
+    title = loaded.plan.title or caption(figure, subject)
+    try:
+        put(path, picture(figure, subject, format=path.suffix[1:].lower(), title=title))
+    except NothingToDraw as why:
+        raise Refused(f"--plot {path}: {why}") from None
 
 
 def _exit(found: Sweep) -> Exit:

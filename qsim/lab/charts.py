@@ -5,7 +5,7 @@ It knows sweeps and no run; how curves and their intervals look is ``plot``'s.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["chart"]
 
 
-def chart(swept: Sweep, theme: str = "light") -> list[Axes]:
+def chart(swept: Sweep, theme: str = "light", pareto: tuple[str, str] | None = None) -> list[Axes]:
     """The metrics of a sweep over the first of its paths: ``chart(sweep(s, {"consumers.worker.count": range(1, 20)}))``.  A
-    second path gives a line for each of its values, others a panel for each setting."""
+    second path gives a line for each of its values, others a panel for each setting.  ``pareto``: two of the metrics against
+    each other instead, as ``swept.pareto`` takes them, with the points that nothing beats in both."""
     from qsim.plot import figures, picture
 
-    figure = figures.Swept(swept.paths[0], swept.metrics)
-    subject = figures.Subject(cast(Any, None), swept.frame())  # what is swept stands in the table: no run is asked
-    return picture.on_screen(figure, subject, theme)
+    return picture.on_screen(*figures.of_runs(swept, pareto), theme)

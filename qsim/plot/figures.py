@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -20,11 +20,13 @@ from qsim.metrics.numbers import Numbers
 from qsim.plot import swept
 from qsim.plot.alerts import alert_raster
 from qsim.plot.axes import legend_rows
+from qsim.plot.front import trade_off
 from qsim.plot.leases import lease_bars, lease_names
 from qsim.plot.over_time import Marks, mark_names, panels, units
 from qsim.scenario.plan import Plan
 from qsim.scenario.reference import parse
 from qsim.study.points import paths_of, points
+from qsim.study.sweep import Sweep, without_max
 from qsim.units import SECOND, Nanos
 
 if TYPE_CHECKING:
@@ -67,7 +69,15 @@ class AlertRaster:
     pass
 
 
-Figure = OverTime | Swept | LeaseBars | AlertRaster
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """Two metrics against each other, of the table of ``Sweep.trade_off``."""
+
+    one: str
+    other: str
+
+
+Figure = OverTime | Swept | LeaseBars | AlertRaster | TradeOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,7 @@ _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
     Swept: lambda figure, subject: _swept_caption(_spread(figure, subject), subject),
     LeaseBars: lambda figure, subject: f"{_deliveries(figure, subject)} of {_message_name(figure, subject.numbers)}",
     AlertRaster: lambda figure, subject: "When alerts fired",
+    TradeOff: lambda figure, subject: f"{figure.one} against {figure.other}",
 }
 
 
@@ -181,6 +192,7 @@ _HEIGHTS: dict[type, Callable[[Any, Subject, float], float]] = {
         0.32 * len(_leases(figure, subject)) + 0.3 + LINE * legend_rows(lease_names(_leases(figure, subject)), width)
     ),
     AlertRaster: _height_of_alerts,
+    TradeOff: lambda figure, subject, width: 3.9,
 }
 
 
@@ -297,11 +309,23 @@ def _alerts(figure: AlertRaster, subject: Subject, canvas: Canvas) -> list[Axes]
     return [alert_raster(frame(numbers, "alerts"), severities, ended, canvas.subplots(), marks(numbers))]
 
 
+def _trade_off(figure: TradeOff, subject: Subject, canvas: Canvas) -> list[Axes]:
+    table = _table_of_front(figure, subject)
+    return [trade_off(table, figure.one, figure.other, canvas.subplots())]
+
+
+def _table_of_front(figure: TradeOff, subject: Subject) -> pd.DataFrame:
+    if subject.sweep is None or not subject.sweep["front"].notna().any():
+        raise NothingToDraw(f"no point of the sweep has data of both {figure.one} and {figure.other}")
+    return subject.sweep
+
+
 _DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {
     OverTime: _over_time,
     Swept: _swept,
     LeaseBars: _lease_bars,
     AlertRaster: _alerts,
+    TradeOff: _trade_off,
 }
 
 
@@ -332,6 +356,14 @@ def of_sweep(paths: Sequence[str], metrics: Sequence[str]) -> list[Figure]:
     lines = [Swept(paths[0], (metric,), paths[1], beside=tuple(paths[2:])) for metric in metrics]
     maps = [replace(each, is_map=True) for each in lines]
     return [figure for pair in zip(lines, maps, strict=True) for figure in pair]
+
+
+def of_runs(found: Sweep, pareto: tuple[str, str] | None = None) -> tuple[Figure, Subject]:
+    """A sweep that was made just now: its metrics over its paths, or two of them against each other.  All of it stands in
+    a table, no run is asked."""
+    if pareto is None:
+        return Swept(found.paths[0], found.metrics), Subject(cast(Any, None), found.frame())
+    return TradeOff(*map(without_max, pareto)), Subject(cast(Any, None), found.trade_off(*pareto))
 
 
 def not_yet(figures: Sequence[Figure], shown: Sequence[Figure], subject: Subject) -> list[Figure]:

@@ -126,6 +126,18 @@ class Sweep:
         rows = [[*map(label, self.points[i].settings), *(self.estimates[i][n].mean for n in numbers)] for i in chosen]
         return pd.DataFrame(rows, columns=[*self.paths, *(self.metrics[n] for n in numbers)])
 
+    def trade_off(self, one: str, other: str) -> pd.DataFrame:
+        """A row a point: its settings, its means of both metrics, and where on ``front`` it stands (missing: something
+        beats it)."""
+        import pandas as pd
+
+        numbers, place = [self._number(one), self._number(other)], {i: n for n, i in enumerate(self.front(one, other))}
+        rows = [
+            [*map(label, point.settings), *(means[n].mean for n in numbers), place.get(i)]
+            for i, (point, means) in enumerate(zip(self.points, self.estimates, strict=True))
+        ]
+        return pd.DataFrame(rows, columns=[*self.paths, *(self.metrics[n] for n in numbers), "front"])
+
     def only(self, chosen: Sequence[int], metrics: Sequence[str]) -> Sweep:
         """These points and metrics alone."""
         numbers = [self._number(metric) for metric in metrics]

@@ -74,6 +74,30 @@ def test_points_that_nothing_beats(qsim):
     )
 
 
+def test_what_nothing_beats_is_drawn(qsim, here):
+    busy = ("--set", "producers.api.rate=15/s", "--pareto", "jobs.visible at end", "max:worker.utilization mean")
+    found = qsim("sweep", "small.yaml", *OVER, *busy, "--plot", "front.svg")
+    assert found.code == 0 and found.lines[-1] == "written to front.svg"
+    texts = re.findall(r">([^<]+)</text>", (here / "front.svg").read_text())
+    assert "jobs.visible at end (messages)" in texts and "worker.utilization mean (share)" in texts
+    assert {"1", "2"} <= set(texts) and "named by worker count" in texts
+    assert qsim("sweep", "small.yaml", *OVER, "--plot", "lines.png").lines[-1] == "written to lines.png"
+    assert (here / "lines.png").read_bytes().startswith(b"\x89PNG")
+    for name, said in (("front.gif", "its name ends in .png, .svg or .pdf"), ("no/x.png", "not a file")):
+        refused = qsim("sweep", "small.yaml", *OVER, "--plot", name)
+        assert refused.code == 2 and said in refused.err and not refused.out
+
+
+def test_where_no_point_has_data_of_both_there_is_nothing_to_draw(qsim):
+    pareto = ("--pareto", "jobs.wait p95", "jobs.latency p95", "--set", "producers.api.rate=0/s")
+    found = qsim("sweep", "small.yaml", *OVER, *pareto, "--plot", "x.png")
+    assert found.lines[-1] == "no point has data of both jobs.wait p95 and jobs.latency p95"
+    assert found.code == 2
+    assert (
+        found.err == "qsim: --plot x.png: no point of the sweep has data of both jobs.wait p95 and jobs.latency p95\n"
+    )
+
+
 def test_json_is_one_object(qsim):
     found = json.loads(qsim("sweep", "small.yaml", *OVER, "--json").out)
     assert found["over"] == ["consumers.worker.count"]

@@ -155,6 +155,50 @@ def test_settings_that_do_not_fit_beside_each_other_are_turned():
     assert "10m30s" in {text.get_text() for text in shown(canvas)} and overlapping(canvas) == []
 
 
+FRONT = ("jobs.wait p95", "worker.count mean")
+
+
+def traded(*rows, paths=(COUNT, LEASE)) -> pd.DataFrame:
+    """Settings, two means, the place on the front."""
+    return pd.DataFrame(rows, columns=[*paths, *FRONT, "front"])
+
+
+def curve(points, **more):
+    return traded(*((n, f"{n}m30s", x, y, place) for n, (x, y, place) in enumerate(points)), **more)
+
+
+FALLING = curve([(120 / n, n, n) for n in range(1, 9)] + [(30 + 9 * n, 5, None) for n in range(6)])
+HEAP = curve([(60 + n / 50, 9 - n / 50, n) for n in range(12)] + [(600, 40, None)])
+
+
+@pytest.mark.parametrize("width", [picture.WIDE, picture.NARROW])
+@pytest.mark.parametrize("table", [FALLING, HEAP, curve([(5, 3, 0)])], ids=["falling", "on a heap", "one point"])
+def test_no_names_of_a_front_lie_on_each_other(table, width):
+    canvas = drawn(figures.TradeOff(*FRONT), figures.Subject(leases().numbers, table), width)
+    assert overlapping(canvas) == []
+    names = {text.get_text() for text in canvas.axes[0].texts}
+    assert names and names <= {f"{row[0]}, {row[1]}" for row in table.itertuples(index=False)}
+    if table is FALLING:
+        assert len(names) >= 7, "all but one, where there is room"
+        assert width < 9 or {text.xyann for text in canvas.axes[0].texts} == {(5.76, 5.76)}, "above the line, which falls"
+    legend = canvas.axes[0].get_legend().get_window_extent()
+    assert legend.x1 <= canvas.bbox.x1
+    box = canvas.axes[0].get_window_extent()
+    for text in canvas.axes[0].texts:
+        its = text.get_window_extent()
+        assert box.x0 - 8 <= its.x0 and its.x1 <= box.x1 + 8 and box.y0 - 8 <= its.y0 and its.y1 <= box.y1 + 8
+
+
+def test_a_front_is_joined_in_its_order_and_what_is_beaten_is_not():
+    table = curve([(8, 2, 1), (2, 8, 0), (9, 9, None), (float("inf"), 1, None), (float("nan"), 1, None)])
+    [axes] = drawn(figures.TradeOff(*FRONT), figures.Subject(leases().numbers, table), 9).axes
+    beaten, best = axes.lines
+    assert (list(best.get_xdata()), list(best.get_ydata()), best.get_linestyle()) == ([2, 8], [8, 2], "-")
+    assert (list(beaten.get_xdata()), beaten.get_linestyle()) == ([9], "None")
+    assert {text.get_text() for text in axes.texts} == {"0, 0m30s", "1, 1m30s"}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("jobs.wait p95 (time)", "worker.count mean (processes)")
+
+
 # --- a page -----------------------------------------------------------------------------------------------------------
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -109,6 +109,14 @@ def test_the_front_of_numbers_that_were_chosen():
     assert made((None, None)).front("a", "b") == []
 
 
+def test_a_trade_off_has_every_point_and_the_place_of_those_that_nothing_beats():
+    table = made((9, 1), (1, 5), (3, 4), (3, 9), (None, 0)).trade_off("a", "b")
+    assert list(table.columns) == ["n", "a", "b", "front"]
+    assert [None if pd.isna(place) else place for place in table.front] == [2, 0, 1, None, None]
+    with pytest.raises(KeyError, match="was not asked for"):
+        made((1, 2)).trade_off("a", "c")
+
+
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
