@@ -74,7 +74,10 @@ def _list(given: dict[str, Any], models: dict[str, Model], json: bool) -> int:
     if given:
         raise Refused("which model?  qsim theory lists them")
     if json:
-        every = {name: {"says": m.says, "needs": m.needs, "may": dict(m.may), "source": m.source} for name, m in models.items()}
+        every = {
+            name: {"says": m.says, "needs": m.needs, "may": dict(m.may), "source": m.source}
+            for name, m in models.items()
+        }
         out(json_.dumps({"models": every}))
         return Exit.OK
     for name, model in models.items():

@@ -52,7 +52,9 @@ def test_every_model_answers_within_80_columns_and_as_json(qsim, model):
     as_json = told(qsim, model)
     assert (as_json["model"], as_json["source"]) == (model, MODELS[model].source)
     answers = as_json.get("classes", [as_json])[0]
-    assert set(as_json["units"]) == set(answers) - {"model", "units", "source"} and set(as_json["units"].values()) <= set(UNITS.values())
+    assert set(as_json["units"]) == set(answers) - {"model", "units", "source"} and set(
+        as_json["units"].values()
+    ) <= set(UNITS.values())
     assert all((unit == "s") == key.endswith("_s") for key, unit in as_json["units"].items())
 
 
@@ -158,7 +160,9 @@ def test_what_a_formula_refuses_is_one_line_too(qsim, monkeypatch):
 
     from qsim import theory
 
-    wrong = replace(MODELS["mm1"], tell=lambda rate, service, share: [{"wait_s": theory.mm1(-rate, 1 / service).mean_wait}])
+    wrong = replace(
+        MODELS["mm1"], tell=lambda rate, service, share: [{"wait_s": theory.mm1(-rate, 1 / service).mean_wait}]
+    )
     monkeypatch.setitem(MODELS, "mm1", wrong)
     answer = qsim("theory", "mm1", *EXAMPLES["mm1"])
     assert (answer.code, answer.out) == (2, "")
