@@ -1,7 +1,8 @@
 """What the textbooks say: stations in equilibrium, in closed form, and the shares that leases and retries are made of.
 
 It knows rates and formulas, no scenario and no run.  Rates are per unit of time, and times come out in that unit: with
-messages a second all times are seconds.  One short function a formula, with its source; a module a subject.
+messages a second all times are seconds.  One short function a formula, with its source; a module a subject.  What
+makes no sense is a ValueError (``sense``); where more arrives than can be served, waits are infinite.
 """
 
 from qsim.theory.erlang import erlang_b, erlang_c
