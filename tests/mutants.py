@@ -43,8 +43,8 @@ MUTANTS = [
     # --- SQS ----------------------------------------------------------------------------------------------------------
     Mutant(
         "sqs delivers once more than maxReceiveCount", "SQS-24", QUEUE,
-        "message.receives - message.carried >= self._most_at_receive",
-        "message.receives - message.carried > self._most_at_receive",
+        "message.receives - message.carried >= most:",
+        "message.receives - message.carried > most:",
     ),
     Mutant(
         "sqs dead-letters at the last return", "SQS-24", SQS,
