@@ -18,9 +18,10 @@ _WHERE = {
     "Exercise": "qsim.lab.exercises",
     "Score": "qsim.lab.exercises",
     "explore": "qsim.lab.sliders",
+    "watch": "qsim.lab.watching",
 }
 
-__all__ = ["Exercise", "Score", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "show"]
+__all__ = ["Exercise", "Score", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "show", "watch"]
 
 
 def __getattr__(name: str) -> Any:

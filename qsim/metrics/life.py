@@ -125,9 +125,7 @@ def clock(time: Nanos) -> str:
 def story(numbers: Numbers, message: int) -> list[str]:
     """What happened to the message, a line a row, and its leases as bars below."""
     rows = rows_of(numbers.ledger, message)
-    teller = _Teller(numbers.plan, rows)
-    told = [(row, teller.tell(row)) for row in rows if row.kind not in _MARKS]
-    lines = [f"t={clock(row.time):<12} {text}" for row, text in told]
+    lines = [f"t={clock(row.time):<12} {text}" for row, text in sentences(numbers.plan, rows)]
     return [*_before(numbers, message), *lines, *_after(numbers, message), *bars(numbers, rows)]
 
 
@@ -135,6 +133,11 @@ def told(plan: Plan, rows: list[Row]) -> list[str]:
     """A sentence for each of these rows, which are of one message, or of one thing that was sent twice."""
     teller = _Teller(plan, rows)
     return [teller.tell(row) for row in rows]
+
+
+def sentences(plan: Plan, rows: list[Row]) -> list[tuple[Row, str]]:
+    """The rows of one message that say something happened, each with its sentence."""
+    return [(row, text) for row, text in zip(rows, told(plan, rows), strict=True) if row.kind not in _MARKS]
 
 
 def _before(numbers: Numbers, message: int) -> list[str]:
