@@ -159,6 +159,7 @@ ex.score()
 # `message.id` (of this message), `message.order` (what it is about), `store.exists(key)`, `store.get(key)`,
 # `store.put(key, value)`, `store.add(key)` (True only for the first), `with store.transaction():`, and
 # `store.charge(order, key=...)`: with a key, the payment service charges once for each key, however often it is told.
+# (There is `store.book(order)` too: a charge that is a row of the same database, so that a transaction covers it.)
 
 # %% exercise="02.2" role="answer"
 handle = ...  # def handle(message, store): ...

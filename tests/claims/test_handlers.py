@@ -6,12 +6,13 @@ import threading
 import time
 import uuid
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from qsim import CheckFailed, expect, load
 from qsim.claims.handlers import search as searching
-from qsim.claims.handlers.claim import finding
+from qsim.claims.handlers.claim import SEE, finding
 from qsim.claims.handlers.drive import ORDERS, Arena, Setup, Trial
 from qsim.claims.handlers.memory import Memory
 from qsim.claims.handlers.search import search
@@ -65,7 +66,7 @@ def test_the_atomic_version_holds_under_every_schedule():
     verdict = expect.handler(atomic, scenario=shop()).charges_each_order_once()
     assert verdict.verdict == "pass"
     assert "with a crash at each of 5 points" in verdict.lines()[0]  # begin, add, book, commit, ack
-    assert verdict.observed > 1000 and "the shortest" not in verdict.lines()[0]
+    assert verdict.observed > 1000 and "shortest" not in verdict.lines()[0]
 
 
 def test_an_idempotency_key_at_the_payment_service_is_enough():
@@ -242,8 +243,20 @@ def test_the_textbook_consumer_is_told_its_story():
         "                   t=5.75s     calls      worker-2     put(4711)",
         "                   t=6s        acked      worker-2",
         "    Try            charge and record have to be one thing, that happens as a whole or not at all",
-        "    See            lesson 02, Explain",
+        "    See            lesson 02, Between charge and record",
     ]
+
+
+def test_a_lesson_has_what_a_failure_names():
+    folder = Path(__file__).parents[2] / "notebooks"
+    number, heading = SEE.removeprefix("lesson ").split(", ")
+    [lesson] = folder.glob(f"{number}-*.py")
+    assert f"# ### {heading}\n" in lesson.read_text(encoding="utf-8")
+
+
+def test_of_a_long_handler_the_shortest_schedules_are_tried(monkeypatch):
+    monkeypatch.setattr(searching, "MOST_SCHEDULES", 50)
+    assert "50 shortest schedules tried" in expect.handler(atomic, scenario=shop()).charges_each_order_once().lines()[0]
 
 
 def test_two_live_copies_are_told_apart_from_a_crash():

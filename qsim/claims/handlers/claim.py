@@ -24,7 +24,7 @@ from qsim.metrics import life
 from qsim.scenario.load import read
 from qsim.scenario.plan import Plan
 
-LESSON = "lesson 02"
+SEE = "lesson 02, Between charge and record"
 PREDICATE = "charges_each_order_once"
 _LONGEST = 24
 """Lines of a timeline."""
@@ -76,9 +76,8 @@ class Handler:
         return found
 
     def _passed(self, found: Found) -> Verdict:
-        how = f"{found.tried:,} schedules tried, with a crash at each of {found.crash_points} points"
-        bound = "" if found.is_all else ", the shortest ones"
-        expected = f"charges each order once: {how}{bound}"
+        which = "schedules" if found.is_all else "shortest schedules"
+        expected = f"charges each order once: {found.tried:,} {which} tried, with a crash at each of {found.crash_points} points"
         return Verdict(self._name, PREDICATE, True, found.tried, PASS, expected, "once")
 
     def _failed(self, got: str, sections: list[tuple[str, list[str]]], tried: int = 0) -> Verdict:
@@ -176,7 +175,7 @@ def _charged(trial: Trial, case: Case, times: str) -> tuple[str, list[tuple[str,
         ("Because", [reason.because]),
         ("Timeline", timeline(trial, case.order)),
         ("Try", [reason.direction]),
-        ("See", [f"{LESSON}, Explain"]),
+        ("See", [SEE]),
     ]
 
 
@@ -210,7 +209,7 @@ def _endless(trial: Trial, case: Case) -> tuple[str, list[tuple[str, list[str]]]
     return f"a delivery that never comes to an end: {MOST_CALLS} calls, and no return", [
         ("Because", [f"{name_of(trial, work)} goes round in a loop: {last} again and again", *_who_died(trial)]),
         ("Try", ["what does the loop wait for, and who is alive to bring it about?"]),
-        ("See", [f"{LESSON}, Explain"]),
+        ("See", [SEE]),
     ]
 
 
@@ -225,7 +224,7 @@ def _fails(trial: Trial, case: Case) -> tuple[str, list[tuple[str, list[str]]]]:
         ("Because", [f"the handler raises {type(error).__name__} each time the message comes: {error}", "it will never be acked"]),
         ("Timeline", timeline(trial, case.order)),
         ("Try", ["a message that has been dealt with is no error: return, so that it is acked"]),
-        ("See", [f"{LESSON}, Explain"]),
+        ("See", [SEE]),
     ]
 
 
