@@ -144,8 +144,9 @@ def _line(grade: Grade, wide: int) -> str:
     name = one.whose if len(one.whose) <= wide else f"…{one.whose[1 - wide :]}"
     if one.problem:
         return _short(f"{name:<{wide}}  not graded: {one.problem}")
+    number = one.lesson[:2] if one.lesson[:1].isdigit() else "  "
     points = f"{grade.points:g} of {grade.of:g}"
-    return _short(f"{name:<{wide}}  {one.lesson[:2]}  {points:>8}  {_why(grade)}").rstrip()
+    return _short(f"{name:<{wide}}  {number}  {points:>8}  {_why(grade)}").rstrip()
 
 
 def _why(grade: Grade) -> str:

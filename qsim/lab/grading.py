@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from qsim.lab import cells, course
 from qsim.lab.sandbox import LessonFails, Limits, Outcome, Sandbox
+from qsim.lab.tested import TestFile, exercises
 
 BESIDE = (".yaml", ".yml", ".csv", ".json", ".txt")
 """What may stand beside a notebook and is copied for it."""
@@ -98,13 +99,13 @@ def _next(news: SimpleQueue[Done], working: list[Future[None]]) -> Done:
 
 def _worked(pile: _Pile, work: Work, enough: Enough, tell: Callable[[Done], None]) -> None:
     """One at work: it learns a lesson anew only where it must."""
-    box: Sandbox | None = None
+    box: Sandbox | TestFile | None = None
     try:
         while (unit := pile.take(box.lesson if box else None)) is not None:
             if box is None or box.lesson != unit.lesson:
                 if box is not None:
                     box.close()
-                box = Sandbox(unit.lesson, work.limits)
+                box = (TestFile if _is_tests(unit.lesson) else Sandbox)(unit.lesson, work.limits)
             tell((unit, tuple(_under_each_seed(box, unit, work.seeds, enough, pile))))
     finally:
         if box is not None:
@@ -112,7 +113,7 @@ def _worked(pile: _Pile, work: Work, enough: Enough, tell: Callable[[Done], None
 
 
 def _under_each_seed(
-    box: Sandbox, unit: Unit, seeds: Iterable[int | None], enough: Enough, pile: _Pile
+    box: Sandbox | TestFile, unit: Unit, seeds: Iterable[int | None], enough: Enough, pile: _Pile
 ) -> Iterator[Outcome]:
     for seed in seeds:
         try:
@@ -166,7 +167,7 @@ def submissions(target: Path, at: Path | None = None) -> list[Submission]:
 
 
 def _handed_in(folder: Path) -> list[Path]:
-    found = {path for kind in ("*.ipynb", "[0-9][0-9]-*.py") for path in folder.rglob(kind)}
+    found = {path for kind in ("*.ipynb", "[0-9][0-9]-*.py", "test_*.py") for path in folder.rglob(kind)}
     return sorted(path for path in found if not _is_hidden(path, folder) and not _is_paired(path, found))
 
 
@@ -180,6 +181,8 @@ def _is_paired(path: Path, found: set[Path]) -> bool:
 
 def _submission(path: Path, target: Path, known: dict[str, Path]) -> Submission:
     whose = path.stem if path == target else path.relative_to(target).with_suffix("").as_posix()
+    if _is_tests(path):
+        return _tests(whose, path)
     try:
         handed_in = cells.read(path)
     except (cells.Unreadable, OSError) as error:
@@ -193,6 +196,21 @@ def _submission(path: Path, target: Path, known: dict[str, Path]) -> Submission:
         Unit(whose, known[number], one, answers.get(name, one.answer), files) for name, one in about.exercises.items()
     ]
     return Submission(whose, path, about.name, tuple(units))
+
+
+def _is_tests(path: Path) -> bool:
+    return path.suffix == ".py" and path.name.startswith("test_")
+
+
+def _tests(whose: str, path: Path) -> Submission:
+    try:
+        found, files = exercises(path), _beside(path)
+    except (cells.Unreadable, OSError) as error:
+        return Submission(whose, path, problem=str(error))
+    units = [Unit(whose, path.resolve(), one, one.answer, files) for one in found.values()]
+    return Submission(
+        whose, path, path.stem, tuple(units), "" if units else "has no test that is marked as an exercise"
+    )
 
 
 def _beside(path: Path) -> tuple[str, ...]:

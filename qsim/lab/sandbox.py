@@ -60,6 +60,7 @@ class Sandbox:
     def __init__(self, lesson: Path, limits: Limits) -> None:
         self.lesson, self.limits = lesson.resolve(), limits
         self._process: Any = None
+        self._fails = ""
         self._folder: Any = None
 
     def ask(
@@ -76,19 +77,21 @@ class Sandbox:
         return Outcome(exercise, told["points"], of, tuple(told["lines"]), told["error"], seed, told["seconds"])
 
     def _start(self) -> None:
+        if self._fails:
+            raise LessonFails(self._fails)
         self._folder = TemporaryDirectory(prefix="qsim-lesson-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "qsim.lab.sandboxed"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            cwd=self._folder.name, env=_environment(), start_new_session=True,
+            cwd=self._folder.name, env=environment(), start_new_session=True,
         )  # fmt: skip
         about = {"lesson": str(self.lesson), "wall_s": self.limits.wall_s, "memory": self.limits.memory}
         told = self._told(about, self.limits.lesson_s)
         if told is None or not told["ready"]:
             self.close()
-            raise LessonFails(
-                told["error"] if told else f"the lesson's cells take longer than {self.limits.lesson_s:g} s"
-            )
+            late = f"the lesson's cells take longer than {self.limits.lesson_s:g} s"
+            self._fails = told["error"] if told else late
+            raise LessonFails(self._fails)
 
     def _told(self, question: dict[str, Any], within_s: float) -> dict[str, Any] | None:
         """The answer's line, or None where none comes."""
@@ -132,7 +135,7 @@ def _line(file: int, within_s: float) -> bytes:
     return text
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """One thread a process, no window, no file written beside a source, and this qsim, wherever it stands."""
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))

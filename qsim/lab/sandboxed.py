@@ -224,7 +224,7 @@ def _confined(answer: Callable[[], Answer], writer: int, folder: Path, wall_s: f
         os.chdir(folder)
         os.environ |= {"HOME": str(folder), "TMPDIR": str(folder)}
         tempfile.tempdir = None
-        _limit(wall_s, room)
+        limit(wall_s, room)
         os.write(writer, json.dumps(answer()).encode() + b"\n")
     finally:
         os._exit(0)
@@ -236,7 +236,8 @@ def _forget_the_pool() -> None:
         vars(pool)["_executor"] = None
 
 
-def _limit(wall_s: float, room: int) -> None:
+def limit(wall_s: float, room: int) -> None:
+    """This process may take so many seconds of a processor, and so many bytes of address space."""
     seconds = int(wall_s) + 1
     for what, most in (
         (resource.RLIMIT_AS, room),

@@ -102,8 +102,12 @@ def test_each_exercise_sees_the_lesson_as_it_was_there(box):
 def test_a_lesson_that_fails_says_so(tmp_path):
     broken = tmp_path / "92-broken.py"
     broken.write_text((TOY / "91-toy.py").read_text().replace('print("the lesson prints")', "1 / 0"))
-    with Sandbox(broken, Limits()) as box, pytest.raises(LessonFails, match="ZeroDivisionError"):
-        ask(box, RIGHT)
+    with Sandbox(broken, Limits()) as box:
+        with pytest.raises(LessonFails, match="ZeroDivisionError"):
+            ask(box, RIGHT)
+        broken.unlink()  # it is not tried again for the next answer
+        with pytest.raises(LessonFails, match="ZeroDivisionError"):
+            ask(box, RIGHT)
 
 
 def test_closing_ends_the_process():
