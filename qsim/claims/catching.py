@@ -15,6 +15,7 @@ import numpy as np
 
 from qsim.claims.alarms import PAGE, Span, pages
 from qsim.claims.explain import headed
+from qsim.claims.lessons import lesson_on
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
 from qsim.claims.words import say
 from qsim.metrics.numbers import Numbers, series, values_in_window
@@ -133,7 +134,13 @@ def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:
     told = [*([] if missed is None else [_missed(*missed, within)]), *([] if false is None else [_false(*false, bound)])]
     if not any(pages(each.run) for each in found):
         told.append(f"no alert of severity {PAGE} fired at all")
-    return headed("Because", told)
+    sooner = ["a lower bound or a shorter for: rings sooner"] if missed else []
+    later = ["a higher bound or a longer for: rings less often; what customers feel (age, latency) misleads less than depth"]
+    return [
+        *headed("Because", told),
+        *headed("Try", [*sooner, *(later if false else [])]),
+        *headed("See", [lesson_on("catch")]),
+    ]
 
 
 def _missed(of: Caught, incident: Span, within: Nanos) -> str:

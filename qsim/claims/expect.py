@@ -13,7 +13,8 @@ from typing import Any
 
 from qsim.claims.catching import Bound, bound_on, catch
 from qsim.claims.improves import improvement
-from qsim.claims.verdicts import FAIL, PASS, Verdict, judge
+from qsim.claims.verdicts import FAIL, PASS, Verdict, judge, told_of
+from qsim.claims.what_if import explained_further
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation
 from qsim.scenario.reference import (
@@ -288,7 +289,10 @@ class That:
 
 
 def _settle(expectation: Expectation, runs: list[Numbers]) -> Verdict:
-    return _settled(judge(expectation, runs[0].plan, runs))
+    verdict = judge(expectation, runs[0].plan, runs)
+    if verdict.verdict == FAIL:
+        verdict.explanation[:] = explained_further(verdict.explanation, expectation, told_of(expectation, runs))
+    return _settled(verdict)
 
 
 def _settled(verdict: Verdict) -> Verdict:

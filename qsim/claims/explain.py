@@ -1,6 +1,7 @@
-"""Why an expectation failed: what happened (counters), because (the balance, or the message that decides it).
+"""Why an expectation failed: what happened (counters), because (the balance, or the message that decides it, and what
+``reasons`` has to say), what to try, where to see more.
 
-It knows which counters and which message speak to which metric; every number comes from this run.
+It knows which counters and which messages speak to which metric; every number comes from this run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from qsim.claims import reasons
+from qsim.claims.lessons import kind_of, lesson_of
+from qsim.claims.reasons import Case
 from qsim.claims.table import CLAIMS
 from qsim.claims.words import say
 from qsim.kernel.journal import Kind
@@ -27,14 +31,20 @@ Array = Any
 
 
 def failure(expectation: Expectation, run: Numbers) -> list[str]:
-    """Indented lines: What happened, Because, See, and the author's own words."""
-    queue, producers, consumers = _about(expectation, run)
+    """Indented lines: What happened, Because, Try, See, and the author's own words."""
+    case, kind = case_of(expectation, run), kind_of(expectation)
     lines = [
-        *headed("What happened", [*_flows(run, producers, consumers), *_busy(run, consumers), *_fates(run, queue)]),
-        *headed("Because", _because(expectation, run, queue, producers, consumers)),
-        *headed("See", _trace(expectation, run)),
+        *headed("What happened", [*_flows(run, case.producers, case.consumers), *_busy(run, case.consumers), *_fates(run, case.queue)]),
+        *headed("Because", [*_because(case), *reasons.because(kind, case)]),
+        *headed("Try", reasons.direction(kind, case)),
+        *headed("See", [*_trace(case), lesson_of(expectation)]),
     ]
     return [*lines, *(f"    {line}" for line in (expectation.otherwise or "").strip().splitlines())]
+
+
+def case_of(expectation: Expectation, run: Numbers) -> Case:
+    """What the expectation is about in this run."""
+    return Case(expectation, run, *_about(expectation, run), _against(expectation, run))
 
 
 def headed(head: str, lines: Any) -> list[str]:
@@ -129,16 +139,9 @@ def _fates(run: Numbers, queue: int | None) -> Iterator[str]:
 # --- because ----------------------------------------------------------------------------------------------------------
 
 
-def _because(
-    expectation: Expectation,
-    run: Numbers,
-    queue: int | None,
-    producers: list[ProducerPlan],
-    consumers: list[ConsumerPlan],
-) -> list[str]:
-    message = _decisive(expectation, run)
-    told = _balance(run, queue) if message is None else [_sentence(run, message)]
-    return [*told, *_capacity(run, producers, consumers)]
+def _because(case: Case) -> list[str]:
+    told = _balance(case.run, case.queue) if case.message is None else [_sentence(case.run, case.message)]
+    return [*told, *_capacity(case.run, case.producers, case.consumers)]
 
 
 def _sentence(run: Numbers, message: int) -> str:
@@ -185,54 +188,43 @@ def _capacity(run: Numbers, producers: list[ProducerPlan], consumers: list[Consu
 # --- the message that decides -----------------------------------------------------------------------------------------
 
 
-def _trace(expectation: Expectation, run: Numbers) -> list[str]:
-    message = _decisive(expectation, run)
-    if message is None:
+def _trace(case: Case) -> list[str]:
+    if case.message is None:
         return []
-    plan, recording = run.plan, run.recording
+    plan, recording = case.run.plan, case.run.recording
     variant = "" if plan.variant == "base" else f" --variant {plan.variant}"
     seed = f" --seed {recording.seed}" if recording.seed != plan.seed else ""
     replication = f" --replication {recording.replication}" if recording.replication != 1 else ""
-    name = message_name(plan, message)
+    name = message_name(plan, case.message)
     return [f"qsim trace {plan.name} --message {name}{variant}{seed}{replication}"]
 
 
-def _decisive(expectation: Expectation, run: Numbers) -> int | None:
-    """The message that shows it best, if one does."""
-    dense = _of_claim(expectation, run) if expectation.that is None else _of_metric(expectation, run)
-    return None if dense is None else int(run.ledger.identity(np.array([dense]))[0])
-
-
-def _of_claim(expectation: Expectation, run: Numbers) -> int | None:
-    found = CLAIMS[expectation.predicate](run, expectation.value).messages
-    return int(found[0]) if len(found) else None
-
-
-def _of_metric(expectation: Expectation, run: Numbers) -> int | None:
+def _against(expectation: Expectation, run: Numbers) -> Array:
+    """The messages (dense numbers) that speak against it, the one that shows it best first."""
+    if expectation.that is None:
+        return np.asarray(CLAIMS[expectation.predicate](run, expectation.value).messages, np.int64)
     that = expectation.that
-    assert isinstance(that, Reference)
     if type_of(that) == PER_MESSAGE:
         return _extreme(expectation, that, run)
     if that.metric == "received" and run.marked(that) is None:
         return None  # of some messages, the poison, the first tells how often; of all of them it tells nothing
     kind, item = run.item(that)
     find = _FIRST.get((kind, that.metric))
-    return None if find is None else _first(find(run, item), run, that)
+    return np.empty(0, np.int64) if find is None else _marked(find(run, item), run, that)
 
 
-def _extreme(expectation: Expectation, that: Reference, run: Numbers) -> int | None:
+def _extreme(expectation: Expectation, that: Reference, run: Numbers) -> Array:
     """The message with the largest value, or where more was expected, with the smallest."""
     values = values_in_window(run, that)
     if not len(values.value):
-        return None
+        return np.empty(0, np.int64)
     pick = np.argmin if expectation.predicate in ("above", "at_least") else np.argmax
-    return int(values.dense[pick(values.value)])
+    return values.dense[[pick(values.value)]]
 
 
-def _first(dense: Array, run: Numbers, that: Reference) -> int | None:
+def _marked(dense: Array, run: Numbers, that: Reference) -> Array:
     marked = run.marked(that)
-    found = dense if marked is None else dense[marked[dense]]
-    return int(found[0]) if len(found) else None
+    return dense if marked is None else dense[marked[dense]]
 
 
 def _rows(*kinds: Kind) -> Callable[[Numbers, int], Array]:

@@ -108,6 +108,11 @@ def judge(expectation: Expectation, plan: Plan, runs: Sequence[Numbers], *, expl
     return verdict
 
 
+def told_of(expectation: Expectation, runs: Sequence[Numbers]) -> Numbers:
+    """The run that an explanation tells of."""
+    return runs[_decisive(expectation, [reading(expectation, run) for run in runs])] if len(runs) > 1 else runs[0]
+
+
 # --- reading a run, and deciding over readings ------------------------------------------------------------------------
 
 

@@ -1,0 +1,64 @@
+"""What kind of failure it is, by metric and claim, and which lesson tells more.
+
+It knows names alone: of metrics, of claims, of lessons.  Every lesson has a section Explain.
+"""
+
+from __future__ import annotations
+
+from qsim.scenario.plan import Expectation
+
+SECTION = "Explain"
+
+_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "growth": (
+        "01-core-model",
+        ("visible", "in_flight", "depth", "accepted", "acked", "received", "effects", "throughput", "busy", "rate", "sent",
+         "drained_at", "stable"),
+    ),
+    "waiting": ("13-queueing-theory", ("wait", "latency", "origin_latency", "oldest_age", "send_time", "time", "waiting")),
+    "recovery": ("03-visibility-timeout", ("recovery_time", "second_receive")),
+    "copies": ("03-visibility-timeout", ("lease_expired", "redelivered", "receives", "stale_acks")),
+    "duplicates": (
+        "02-delivery-guarantees", ("duplicates", "effects_per_message", "interrupted", "at_most_once", "runs_at_most")
+    ),
+    "lost": (
+        "02-delivery-guarantees", ("lost", "expired", "vanished", "lost_on_the_way", "no_message_lost", "at_least_once")
+    ),
+    "full": ("07-backpressure", ("rejected", "dropped")),
+    "dead letters": ("04-dead-letters", ("dead_lettered", "time_on_poison", "nacked", "moved_in", "moved_out", "purged")),
+    "order": ("08-sqs", ("out_of_order", "in_order", "duplicates_suppressed")),
+    "sharing": ("05-work-queue-or-fan-out", ("reaches", "published", "copies", "unrouted")),
+    "delay": ("06-priority-and-delay", ("delayed", "deferred")),
+    "idle": ("09-five-brokers", ("idle_while_work_waits", "prefetch_wait", "utilization")),
+    "calls": ("08-sqs", ("calls", "calls_per_message", "empty_receives", "requests")),
+    "cost": ("10-black-friday", ("cost", "consumer_hours", "count", "bottleneck")),
+    "replies": (
+        "11-sync-over-a-queue", ("goodput", "reply_time", "timeouts", "refused", "each_reply_matches_its_request")
+    ),
+    "retries": ("14-retry-storms", ("retried", "under_way")),
+    "alerts": ("12-monitoring", ("firing", "fired", "first_fired", "fires", "catch")),
+    "theory": ("13-queueing-theory", ("little_law",)),
+}  # fmt: skip
+"""Of each kind: its lesson, and the metrics and claims that fail so."""
+
+_KIND_OF = {name: kind for kind, (_, names) in _KINDS.items() for name in names}
+
+
+def kind_of(expectation: Expectation) -> str:
+    """growth, waiting, duplicates, ...; of a priority that waits, priority."""
+    name = expectation.predicate if expectation.that is None else expectation.that.metric
+    return _KIND_OF.get(name, "growth")
+
+
+def lesson_of(expectation: Expectation) -> str:
+    """Where to read on: "lesson 01-core-model, section Explain"."""
+    that = expectation.that
+    priority = that is not None and that.label is not None and that.label != "poison" and kind_of(expectation) == "waiting"
+    if priority:
+        return f"lesson 06-priority-and-delay, section {SECTION}"
+    return lesson_on(expectation.predicate if that is None else that.metric)
+
+
+def lesson_on(name: str) -> str:
+    """Of a metric or claim."""
+    return f"lesson {_KINDS[_KIND_OF.get(name, 'growth')][0]}, section {SECTION}"

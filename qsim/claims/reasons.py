@@ -1,0 +1,508 @@
+"""Why a run is as it is, and in which direction to look, by the kind of failure.
+
+It knows counters and rows of one run; every number is this run's.  A direction says what to turn and by which equation,
+never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qsim.claims.words import say
+from qsim.kernel.journal import Cause, Kind
+from qsim.metrics import life, queues
+from qsim.metrics.ledger import Ledger
+from qsim.metrics.naming import message_name, process_name
+from qsim.metrics.numbers import Numbers
+from qsim.scenario.plan import Ack, Constant, ConsumerPlan, Expectation, ProducerPlan
+from qsim.scenario.reference import RATE, TIME
+from qsim.units import SECOND
+
+BUSY = 0.97
+"""From here on a consumer has hardly time to spare."""
+
+MANY = 0.01
+"""Of the deliveries: leases that end more often than this cost capacity."""
+
+Array = Any
+Lines = Iterator[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An expectation that fails in a run; the queue, producers and consumers that it is about; ``messages`` (dense
+    numbers) speak against it, the first first."""
+
+    expectation: Expectation
+    run: Numbers
+    queue: int | None
+    producers: list[ProducerPlan]
+    consumers: list[ConsumerPlan]
+    messages: Array
+
+    @property
+    def message(self) -> int | None:
+        """The one that decides."""
+        return int(self.run.ledger.identity(self.messages[:1])[0]) if len(self.messages) else None
+
+
+def because(kind: str, case: Case) -> list[str]:
+    """What this kind of failure has to say beside the balance; nothing where it has nothing."""
+    return list(_BECAUSE.get(kind, _nothing)(case))
+
+
+def direction(kind: str, case: Case) -> list[str]:
+    """What to try."""
+    return list(_TRY.get(kind, _nothing)(case))
+
+
+def _nothing(case: Case) -> Lines:
+    yield from ()
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+# --- growth, and waiting for one's turn ------------------------------------------------------------------------------
+
+
+def work_of(run: Numbers, consumer: ConsumerPlan) -> float | None:
+    """Seconds that a slot spends on a message: as it is set, or measured, busy slots over messages a second."""
+    if isinstance(consumer.service, Constant) and not consumer.uses and consumer.service.value:
+        return consumer.service.value / SECOND
+    busy, done = run.exact(f"{consumer.name}.busy mean"), run.exact(f"{consumer.name}.throughput mean")
+    return busy / done if busy and done else None
+
+
+def _grown(case: Case) -> Lines:
+    """Where the work is not always the same: what the slots can do on average."""
+    for consumer in _busy_ones(case):
+        work, busy = work_of(case.run, consumer), case.run.exact(f"{consumer.name}.busy mean") or 0
+        if work and (consumer.uses or not isinstance(consumer.service, Constant)):
+            spent = say(round(work * SECOND), TIME)
+            yield f"a message takes {spent} on average: {busy:.4g} busy slots finish {say(busy / work, RATE)}"
+
+
+def _busy_ones(case: Case) -> list[ConsumerPlan]:
+    return [c for c in case.consumers if (case.run.exact(f"{c.name}.utilization mean") or 0) >= BUSY]
+
+
+def _other_slots(case: Case) -> Lines:
+    """The equation to solve, for the consumers that can be more or fewer."""
+    wanted, arrives = _growth_wanted(case), sum(case.run.exact(f"{p.name}.rate mean") or 0 for p in case.producers)
+    for consumer in case.consumers if wanted else _busy_ones(case):
+        work = work_of(case.run, consumer)
+        if work is None:
+            continue
+        slots = f"consumers.{consumer.name}.count" + (" x concurrency" if consumer.concurrency > 1 else "")
+        if wanted:
+            yield f"solve {arrives:.5g} - n/{work:.4g} = {wanted:.4g} for n, then set {slots} to it"
+        else:
+            yield f"find the fewest n with n/{work:.4g} not below {arrives:.5g}, with something to spare where chance plays: {slots}"
+        return
+    if not wanted and case.consumers:
+        yield "the consumers are not always busy: look for what keeps messages from them (leases, prefetch, delay, restarts)"
+
+
+def _growth_wanted(case: Case) -> float | None:
+    """Messages a second by which visible would grow if the expectation held."""
+    that, value, predicate = case.expectation.that, case.expectation.value, case.expectation.predicate
+    if that is None or that.metric not in ("visible", "depth"):
+        return None
+    if predicate == "grows_at":
+        return float(value[0] if isinstance(value, tuple) else value)
+    if predicate in ("is", "within") and that.at == "end":
+        aim = value[1] if predicate == "within" else value
+        return float(aim) * SECOND / case.run.plan.duration if isinstance(aim, int | float) else None
+    return None
+
+
+def _first_served(case: Case) -> tuple[str, ...]:
+    """The priorities that are served before the one that is asked for."""
+    that = case.expectation.that
+    names = () if case.queue is None or that is None else case.run.plan.queues[case.queue].priorities
+    return names[: names.index(that.label)] if that is not None and that.label in names else ()
+
+
+def _waited(case: Case) -> Lines:
+    """Of the message that decides: how much of its time it waited for its first receive."""
+    first = _first_served(case)
+    for consumer in case.consumers if first else ():
+        shares = [case.run.exact(f"{consumer.name}.busy.{level} mean") or 0 for level in first]
+        all_ = case.run.exact(f"{consumer.name}.busy mean") or 0
+        if all_:
+            yield f"{' and '.join(first)} {'comes' if len(first) == 1 else 'come'} first: {sum(shares) / all_:.0%} of the work of {consumer.name} is theirs"
+    if case.message is None or case.queue is None:
+        return
+    ledger = case.run.ledger
+    rows = life.rows_of(ledger, case.message)
+    received = next((row.time for row in rows if row.kind == Kind.RECEIVED and row.queue == case.queue), None)
+    sent = int(ledger.first_sent[case.messages[0]])
+    ended = next((row.time for row in rows if row.kind == Kind.ACKED and row.queue == case.queue), None)
+    if received is None or sent < 0 or ended is None or ended == received:
+        return
+    yield f"of its {say(ended - sent, TIME)} it waited {say(received - sent, TIME)} for its first receive"
+    lost = sum(row.kind == Kind.LEASE_ENDED for row in rows)
+    if lost:
+        yield f"its lease ended {_many(lost, 'time')} before somebody acked it"
+
+
+def _shorter(case: Case) -> Lines:
+    crashed, expired = _count(case, Kind.INTERRUPTED), _of_queue(case, "lease_expired")
+    again = expired > MANY * _of_queue(case, "received")
+    if again and len(outlived(case.run.ledger)) > crashed:
+        yield "leases end while work goes on, and copies take the slots: renew leases (heartbeat), or make them outlast the work"
+    elif _first_served(case):
+        yield "what is first in line leaves no slot: give what must not starve a queue and consumers of its own, or add consumers"
+    elif _busy_ones(case):
+        yield from _other_slots(case)
+    elif crashed and expired:
+        yield "what a dead consumer held waits until the lease ends: a shorter lease, renewed by a heartbeat while work goes on"
+    elif expired:
+        yield "leases end while work goes on: renew them (consumers.NAME.heartbeat), or make them outlast the work"
+    else:
+        yield "look where that message spent its time (qsim trace): waiting for a slot, at work, or coming back"
+
+
+# --- what runs again -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Why messages ran, or were delivered, again: how many deliveries ended how."""
+
+    outlived: int
+    """Leases that ended while the work still went on."""
+    crashes: int
+    errors: int
+    lost_acks: int
+    copies: int
+    """The broker handed it out twice."""
+    sends: int
+    """Accepted more than once: the producer had heard no answer."""
+
+
+def why_again(case: Case) -> Again:
+    """Of the messages that speak against it, or of all."""
+    ledger = case.run.ledger
+    own = np.zeros(ledger.size + 1, bool)
+    own[case.messages if len(case.messages) else slice(None)] = True
+
+    def rows(*kinds: Kind) -> Array:
+        found = ledger.select(*kinds, columns=("dense",)).dense
+        return found[own[found]]
+
+    accepted = rows(Kind.ACCEPTED)
+    sends = len(accepted) - len(np.unique(accepted))
+    return Again(
+        int(own[outlived(ledger)].sum()), len(rows(Kind.INTERRUPTED)), len(rows(Kind.ERRED)), len(rows(Kind.LOST_ACK)),
+        len(rows(Kind.DUPLICATED)), sends,
+    )  # fmt: skip
+
+
+def outlived(ledger: Ledger) -> Array:
+    """Messages (dense, one a lease) whose lease ended and whose client went on to finish the work."""
+    columns = ("dense", "client", "position")
+    ended = ledger.select(Kind.LEASE_ENDED, columns=columns)
+    done = ledger.select(Kind.EFFECT, Kind.SKIPPED, Kind.ERRED, columns=columns)
+    finished: dict[tuple[int, int], int] = {}
+    struck = np.isin(done.dense, ended.dense)
+    for dense, client, at in zip(done.dense[struck].tolist(), done.client[struck].tolist(), done.position[struck].tolist(), strict=True):
+        finished[dense, client] = at
+    pairs = zip(ended.dense.tolist(), ended.client.tolist(), ended.position.tolist(), strict=True)
+    return np.array([dense for dense, client, at in pairs if finished.get((dense, client), -1) > at], np.int64)
+
+
+_AGAIN = {
+    "outlived": "lease ended while the work still went on|leases ended while the work still went on",
+    "crashes": "attempt ended in a crash|attempts ended in crashes",
+    "errors": "attempt ended in an error|attempts ended in errors",
+    "lost_acks": "ack never arrived|acks never arrived",
+    "copies": "was handed out twice by the broker|were handed out twice by the broker",
+    "sends": "send was repeated by its producer, who had no answer|sends were repeated by their producer, who had no answer",
+}
+
+
+def _main(again: Again) -> str:
+    """The commonest reason."""
+    return max(_AGAIN, key=lambda name: int(getattr(again, name)))
+
+
+def _ran_again(case: Case) -> Lines:
+    if not len(case.messages):
+        return
+    again = why_again(case)
+    counted = sorted(((getattr(again, name), words.split("|")) for name, words in _AGAIN.items()), key=lambda each: -each[0])
+    told = [f"{count:,} {one if count == 1 else many}" for count, (one, many) in counted if count]
+    if told:
+        yield f"of {_many(len(np.unique(case.messages)), 'such message')}: {', '.join(told)}"
+    yield from _moment(case)
+    yield from _gap(case)
+
+
+def _moment(case: Case) -> Lines:
+    """The event that decides, with its time: a lease that ended too soon, or a crash."""
+    assert case.message is not None
+    run, rows = case.run, life.rows_of(case.run.ledger, case.message)
+    name = message_name(run.plan, case.message)
+    lease = next((x for x in life.leases(rows, run.recording.ended) if x.work_end > x.lease_end), None)
+    died = next((row for row in rows if row.kind == Kind.INTERRUPTED), None)
+    if lease is not None:
+        who = process_name(run.plan, lease.client)
+        yield f"{name}: its lease ended at {life.clock(lease.lease_end)}, and {who} was at work until {life.clock(lease.work_end)}"
+    elif died is not None:
+        yield f"{name}: {_death(run, rows, died)}"
+
+
+def _death(run: Numbers, rows: list[life.Row], died: life.Row) -> str:
+    """Who died when, after which effect, and who had the message next."""
+    effects = [row.time for row in rows if row.kind == Kind.EFFECT and row.client == died.client and row.time <= died.time]
+    after = f", after its effect at {life.clock(effects[-1])} and before its ack" if effects else ""
+    back = next((row for row in rows if row.kind == Kind.RECEIVED and row.time >= died.time), None)
+    then = "" if back is None else f"; {process_name(run.plan, back.client)} received it again at {life.clock(back.time)}"
+    return f"{process_name(run.plan, died.client)} died at {life.clock(died.time)}{after}{then}"
+
+
+def _gap(case: Case) -> Lines:
+    """Of consumers that remember for a while: the longest time between two effects of one message."""
+    for consumer in case.consumers:
+        if consumer.remember is None:
+            continue
+        rows = case.run.ledger.select(Kind.EFFECT, consumer=consumer.index, columns=("dense", "time"))
+        order = np.lexsort((rows.time, rows.dense))
+        dense, time = rows.dense[order], rows.time[order]
+        gaps = (time[1:] - time[:-1])[dense[1:] == dense[:-1]]
+        if len(gaps):
+            yield (
+                f"{consumer.name} remembers for {say(consumer.remember, TIME)}, and the longest time from one effect to the next "
+                f"of the same message was {say(int(gaps.max()), TIME)}"
+            )
+
+
+_AGAINST = {
+    "outlived": "let leases last as long as the work does: a heartbeat renews them; a longer visibility_timeout too, but then a "
+    "crash costs as long",
+    "crashes": "a crash between the effect and its record, or ack, cannot be seen from outside: make effect and record one step "
+    "(idempotent: atomic), and remember for long enough",
+    "errors": "work that errs after it had an effect runs again: make effect and record one step",
+    "lost_acks": "an ack can get lost, whatever is set: make the effect idempotent",
+    "copies": "this broker may deliver twice, whatever is set: make the effect idempotent",
+    "sends": "a producer that hears no answer sends again: give messages an identity (dedup), or make the effect idempotent",
+}
+
+
+def _once(case: Case) -> Lines:
+    if any(consumer.remember is not None for consumer in case.consumers) and len(case.messages):
+        yield "a consumer has to remember a message for longer than its copies may still come"
+    elif len(case.messages):
+        yield _AGAINST[_main(why_again(case))]
+
+
+def _recovered(case: Case) -> Lines:
+    if _count(case, Kind.INTERRUPTED) and _of_queue(case, "lease_expired"):
+        yield "what a dead consumer held waited until its lease ended: the lease is the failure detector, too"
+
+
+# --- what is gone ----------------------------------------------------------------------------------------------------
+
+_LOSSES = {
+    Kind.EXPIRED: (
+        "expired before anybody took them",
+        "a longer retention or ttl, or consumers that come sooner; with a dead-letter queue nothing expires unseen",
+    ),
+    Kind.DROPPED: (
+        "thrown away by a full queue", "let a full queue say no (when_full: reject or block), or give it more room or consumers"
+    ),
+    Kind.VANISHED: (
+        "lost by the broker, or with a consumer that had popped them",
+        "a broker that keeps a message until it is acked, and on disk before it answers",
+    ),
+    Kind.LOST_SEND: ("lost on the way to the queue", "a producer that sends again when no answer comes (on_reject: a retry policy)"),
+    Kind.REJECTED: ("refused, and the producer gave up", "a producer that waits or sends again (on_reject: block, or a retry policy)"),
+}
+_DIED = ("acked on receive by a consumer that died or failed before the effect", "ack after the work, not before it (ack: after-success)")
+
+
+def _losses(case: Case) -> list[tuple[int, tuple[str, str]]]:
+    """How many, and what is to be said of them, the most first."""
+    each = range(len(case.run.plan.queues)) if case.queue is None else [case.queue]
+    kinds = np.concatenate([np.empty(0, np.int64), *(queues.lost(case.run.ledger, queue).kind for queue in each)])
+    found: dict[tuple[str, str], int] = {}
+    for kind in kinds.tolist():
+        words = _LOSSES.get(Kind(kind), _DIED)
+        found[words] = found.get(words, 0) + 1
+    return sorted(((count, words) for words, count in found.items()), key=lambda one: -one[0])
+
+
+def _gone(case: Case) -> Lines:
+    told = [f"{count:,} {words[0]}" for count, words in _losses(case)]
+    if told:
+        yield f"lost: {', '.join(told)}"
+
+
+def _kept(case: Case) -> Lines:
+    losses = _losses(case)
+    if losses:
+        yield losses[0][1][1]
+    elif case.expectation.predicate == "at_least_once" and any(c.ack == Ack.ON_RECEIVE for c in case.consumers):
+        yield _DIED[1]
+
+
+# --- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def _dead(case: Case) -> tuple[int, int, int, int]:
+    """Dead-lettered poison, other messages, and of those how many leases ended and attempts erred."""
+    ledger = case.run.ledger
+    moved = ledger.select(Kind.DEAD_LETTERED, columns=("dense", "cause"))
+    sick = ledger.poison[moved.dense]
+    healthy = np.zeros(ledger.size + 1, bool)
+    healthy[moved.dense[~sick & (moved.cause == Cause.MAX_RECEIVES)]] = True
+    leases, errors = (int(healthy[ledger.select(kind, columns=("dense",)).dense].sum()) for kind in (Kind.LEASE_ENDED, Kind.ERRED))
+    return int(sick.sum()), int((~sick).sum()), leases, errors
+
+
+def _buried(case: Case) -> Lines:
+    poison, healthy, leases, errors = _dead(case)
+    if poison or healthy:
+        why = [f"{count:,} {what}" for count, what in ((leases, "leases that ended"), (errors, "errors")) if count]
+        yield f"dead-lettered: {poison:,} poison, {healthy:,} others{' (' + ' and '.join(why) + ')' if why else ''}"
+    ledger = case.run.ledger
+    replayed = ledger.select(Kind.MOVED_OUT, columns=("time", "dense"))
+    again = ledger.select(Kind.DEAD_LETTERED, columns=("time", "dense"))
+    for fixed in ledger.select(Kind.HEALED, columns=("time",)).time.tolist():
+        early = replayed.dense[replayed.time < fixed]
+        back = again.dense[np.isin(again.dense, early) & (again.time > replayed.time.min(initial=fixed))]
+        if len(back):
+            yield f"{_many(len(back), 'message')} came back that were replayed before the poison was fixed, at {life.clock(fixed)}"
+
+
+def _spared(case: Case) -> Lines:
+    poison, healthy, leases, errors = _dead(case)
+    if healthy and leases > errors:
+        yield "healthy messages are dead-lettered because their leases end: let leases outlast the work before max_receives is raised"
+    elif healthy:
+        yield "a healthy message is dead-lettered when max_receives attempts fail by chance, the share of errors to that power"
+    elif poison:
+        yield "a poison message costs max_receives deliveries, and is replayed in vain until what it breaks is fixed"
+
+
+# --- order, sharing, idling, paying ----------------------------------------------------------------------------------
+
+
+def _ordered(case: Case) -> Lines:
+    if _of_queue(case, "redelivered"):
+        yield "what comes back comes late: only a queue that holds the rest of the group back (FIFO with groups) keeps its order"
+    else:
+        yield "several at work at once overtake each other: one consumer, or a FIFO queue with a group for what has to stay in order"
+
+
+def _shared(case: Case) -> Lines:
+    plan = case.run.plan
+    for i, queue in enumerate(plan.queues):
+        readers = [consumer.name for consumer in plan.consumers if i in consumer.sources]
+        if len(readers) > 1:
+            yield f"{' and '.join(readers)} take from the same queue {queue.name}: a message goes to one of them"
+
+
+def _separate(case: Case) -> Lines:
+    if any(sum(i in c.sources for c in case.run.plan.consumers) > 1 for i in range(len(case.run.plan.queues))):
+        yield "one queue shares work; to share news each reader needs a queue of its own (a topic with a subscription for each)"
+    else:
+        yield "look which subscription, filter or consumer the message did not come past (qsim trace)"
+
+
+def _buffers(case: Case) -> Lines:
+    for consumer in case.consumers:
+        if consumer.prefetch is not None:
+            amount = consumer.prefetch or "any number of"
+            yield f"a process of {consumer.name} is handed {amount} messages at a time, which its idle fellows cannot take"
+
+
+def _unbuffered(case: Case) -> Lines:
+    if any(consumer.prefetch is not None for consumer in case.consumers):
+        yield "hand out fewer messages ahead of the work (consumers.NAME.push.prefetch)"
+
+
+def _fewer_calls(case: Case) -> Lines:
+    empty = _of_queue(case, "empty_receives")
+    if empty:
+        yield f"{empty:,} receives ended with nothing: wait for a message (poll.wait) before asking again"
+    yield "a receive of ten messages is one call (poll.batch), as is an ack of ten"
+
+
+def _cheaper(case: Case) -> Lines:
+    for consumer in case.consumers:
+        busy = case.run.exact(f"{consumer.name}.utilization mean")
+        if busy is not None:
+            yield f"{consumer.name} was busy {busy:.0%} of the hours that are paid for: fewer processes, fewer at quiet times, or later"
+
+
+# --- replies and retries ---------------------------------------------------------------------------------------------
+
+
+def _answered(case: Case) -> Lines:
+    ledger = case.run.ledger
+    late, replied, gave_up = (
+        len(ledger.select(kind, columns=("time",)).time) for kind in (Kind.TOO_LATE, Kind.REPLIED, Kind.GAVE_UP_WAITING)
+    )
+    if late or gave_up:
+        yield f"{replied:,} replies came in time, {late:,} when nobody waited any more; {_many(gave_up, 'wait')} ended without one"
+    yield from _tried(case)
+
+
+def _tried(case: Case) -> Lines:
+    for producer in case.producers:
+        sent, again = (case.run.exact(f"{producer.name}.{metric} at end") or 0 for metric in ("sent", "retried"))
+        if again:
+            yield f"{producer.name} made {sent / (sent - again):.3g} tries for each message: {again:,} of {sent:,} were retries"
+
+
+def _answer_sooner(case: Case) -> Lines:
+    if any((case.run.exact(f"{p.name}.retried at end") or 0) for p in case.producers):
+        yield "retries add load when there is too much already: allow them a share of the first tries (retry.budget), or fewer attempts"
+    yield "work for a caller who has left is wasted: let a request expire when its caller stops waiting (message.ttl = timeout)"
+
+
+# --- alerts ----------------------------------------------------------------------------------------------------------
+
+
+def _rang(case: Case) -> Lines:
+    rows = case.run.ledger.select(Kind.FIRED, columns=("time", "client"))
+    for i, alert in enumerate(case.run.plan.alerts):
+        times = rows.time[rows.client == i]
+        first = f", first at {say(int(times[0]), TIME)}" if len(times) else ""
+        yield f"{alert.name} fired {_many(len(times), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
+
+
+def _ring_sooner(case: Case) -> Lines:
+    yield "a lower bound or a shorter for: rings sooner and more often; what customers feel (age, latency) says more than depth"
+
+
+def _longer(case: Case) -> Lines:
+    yield "cut the warm-up, and let the run last: what is in the queue at its end is counted by one side only"
+
+
+def _count(case: Case, kind: Kind) -> int:
+    return len(case.run.ledger.select(kind, columns=("time",)).time)
+
+
+def _of_queue(case: Case, metric: str) -> int:
+    return 0 if case.queue is None else int(case.run.exact(f"{case.run.plan.queues[case.queue].name}.{metric} at end") or 0)
+
+
+_BECAUSE: dict[str, Callable[[Case], Lines]] = {
+    "growth": _grown, "waiting": _waited, "recovery": _recovered, "copies": _ran_again, "duplicates": _ran_again, "lost": _gone,
+    "full": _gone, "dead letters": _buried, "sharing": _shared, "idle": _buffers, "replies": _answered, "retries": _tried,
+    "alerts": _rang,
+}  # fmt: skip
+_TRY: dict[str, Callable[[Case], Lines]] = {
+    "growth": _other_slots, "waiting": _shorter, "recovery": _shorter, "copies": _once, "duplicates": _once, "lost": _kept,
+    "full": _kept, "dead letters": _spared, "order": _ordered, "sharing": _separate, "idle": _unbuffered, "calls": _fewer_calls,
+    "cost": _cheaper, "replies": _answer_sooner, "retries": _answer_sooner, "alerts": _ring_sooner, "theory": _longer,
+}  # fmt: skip
