@@ -207,7 +207,7 @@ def _against(expectation: Expectation, run: Numbers) -> Array:
     if type_of(that) == PER_MESSAGE:
         return _extreme(expectation, that, run)
     if that.metric == "received" and run.marked(that) is None:
-        return None  # of some messages, the poison, the first tells how often; of all of them it tells nothing
+        return np.empty(0, np.int64)  # of the poison the first tells how often; of all messages it tells nothing
     kind, item = run.item(that)
     find = _FIRST.get((kind, that.metric))
     return np.empty(0, np.int64) if find is None else _marked(find(run, item), run, that)

@@ -36,8 +36,8 @@ from qsim.sim.simulate import simulate
 
 MOST = 2
 """Extra runs."""
-QUICK = 400_000
-"""Rows: a run that wrote more is not made again (a second or two)."""
+QUICK = 200_000
+"""Rows: a run that wrote more is not made again (about a second)."""
 
 
 @dataclass(frozen=True, slots=True)
