@@ -5,6 +5,7 @@ It knows a folder's name and how JupyterLab is started; what is in the folder is
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -83,7 +84,9 @@ def _jupyter(first: Path, no_browser: bool) -> int:
     """It is JupyterLab that asks what Ctrl-C means."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        line = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *(["--no-browser"] if no_browser else [])]
+        # in a container one is root, which JupyterLab wants to be told
+        told = ["--no-browser"] * no_browser + ["--allow-root"] * (getattr(os, "geteuid", lambda: 1)() == 0)
+        line = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *told]
         process = subprocess.Popen(line, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None)
         return Exit.FAILED if process.wait() else Exit.OK
     finally:
