@@ -127,6 +127,8 @@ def _plain(source: str, names: Names) -> str:
 def _desk(about: Lesson, wall_s: float, memory: int) -> Callable[[dict[str, Any], Names], Answer]:
     """Whoever answers a question: a fork that has so much time and memory."""
     _prctl(_SUBREAPER, 1)
+    import scipy.special  # noqa: F401  what claims load late takes more room to load than it keeps
+
     room = _size() + memory
 
     def ask(question: dict[str, Any], names: Names) -> Answer:
