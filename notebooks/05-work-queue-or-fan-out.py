@@ -53,7 +53,7 @@ print(r.show())
 # ## See
 
 # %%
-show(r, "worker.utilization", "mailer.utilization");
+show(r, "worker.utilization", "mailer.utilization")
 
 # %% [markdown]
 # One worker is busy 20 % of the time, one subscriber 60 %. In ten minutes 18,000 messages were sent to each, and the topic

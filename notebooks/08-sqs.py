@@ -54,7 +54,7 @@ print(r.show())
 # ## See
 
 # %%
-show(r, "worker.busy", "orders.visible");
+show(r, "worker.busy", "orders.visible")
 
 # %% [markdown]
 # Six a second. Three workers are busy and seventeen look on, while 14 orders a second more come than go.

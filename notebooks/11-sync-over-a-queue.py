@@ -55,7 +55,7 @@ print(r.show())
 # ## See
 
 # %%
-show(r, "gateway.rate", "service.throughput", "gateway.goodput");
+show(r, "gateway.rate", "service.throughput", "gateway.goodput")
 
 # %% [markdown]
 # For 40 seconds all is well. Then goodput falls to **0** and stays there, while the service goes on to finish **100

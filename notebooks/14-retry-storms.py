@@ -41,7 +41,7 @@ predict("client.goodput mean from 5m to 10m", "80/s")  # change it to what you e
 
 # %%
 storm = s.run()
-show(storm, "client.rate", "server.throughput", "client.goodput mean");
+show(storm, "client.rate", "server.throughput", "client.goodput mean")
 
 # %% [markdown]
 # ## See

@@ -448,7 +448,7 @@ def test_a_handler_that_throws_dice_is_driven_all_the_same():
             store.get("anything")
         store.charge(message.order)
 
-    assert "order 4711 charged twice" in failure(handle)
+    assert "charged twice" in failure(handle)
 
 
 def test_a_misspelt_consumer_is_told_and_a_log_is_refused():
