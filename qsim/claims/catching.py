@@ -139,7 +139,7 @@ def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:
     return [
         *headed("Because", told),
         *headed("Try", [*sooner, *(later if false else [])]),
-        *headed("See", [lesson_on("catch")]),
+        *headed("See", lesson_on("catch")),
     ]
 
 

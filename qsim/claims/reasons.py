@@ -465,8 +465,8 @@ def _tried(case: Case) -> Lines:
 
 def _answer_sooner(case: Case) -> Lines:
     if any((case.run.exact(f"{p.name}.retried at end") or 0) for p in case.producers):
-        yield "retries add load when there is too much already: allow them a share of the first tries (retry.budget), or fewer attempts"
-    yield "work for a caller who has left is wasted: let a request expire when its caller stops waiting (message.ttl = timeout)"
+        yield "retries add load when there is too much already: allow them a share of the first tries (on_reject.budget), or fewer attempts"
+    yield "work for a caller who has left is wasted: let a request expire while it can still be answered in time (message.ttl below the timeout)"
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------------
