@@ -19,7 +19,7 @@ from qsim.scenario.plan import Precision
 from qsim.study.intervals import Estimate, estimate
 from qsim.study.replicate import Known, heard, how_many_more, known
 from qsim.study.store import FOLDER, Store, kept, prepare, words_of
-from qsim.study.tasks import Answer, Ask, Executor, Progress, Task, as_they_finish
+from qsim.study.tasks import Answer, Ask, Executor, Progress, Task, as_they_finish, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,7 +232,5 @@ def work_out(tasks: Sequence[Task], ask: Ask, how: How, before: int = 0) -> list
 
 def _came_to_its_end(answer: Answer) -> None:
     """Half a run says nothing of its point."""
-    if answer.stopped == "interrupted":
-        raise KeyboardInterrupt
-    if answer.stopped is not None:
+    if whole(answer).stopped is not None:
         raise MemoryError(answer.stopped)
