@@ -22,7 +22,7 @@ PAGE = "page"
 
 def fires(run: Numbers, value: Mapping[str, Any]) -> Claim:
     """The alert fires, at best before some time (ns; None: at any)."""
-    index = [alert.name for alert in run.plan.alerts].index(value["alert"])
+    _, index = run.named(value["alert"])
     began, before = [each.start for each in firings(run, index)], value["before"]
     expected = "to fire" + ("" if before is None else f" before {say(before, TIME)}")
     if not began:

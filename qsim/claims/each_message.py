@@ -12,10 +12,9 @@ import numpy as np
 
 from qsim.claims.whole_run import Claim, at_work, still_there
 from qsim.kernel.journal import Kind
-from qsim.metrics.ledger import Ledger
+from qsim.metrics.ledger import PROCESS_BITS, Ledger
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import ConsumerPlan, ProducerPlan
-from qsim.sim.member import PROCESS_BITS
 
 Array = Any
 
@@ -29,13 +28,12 @@ def roots(ledger: Ledger, dense: Array) -> Array:
 
 def messages_of(run: Numbers, name: str) -> Array:
     """The messages of a queue or topic: what was accepted or moved there, or published, each once, the first first."""
-    ledger, kind = run.ledger, run.names.kinds[name]
+    ledger, (kind, index) = run.ledger, run.named(name)
     if kind == "topic":
-        index = [topic.name for topic in run.plan.topics].index(name)
         rows = ledger.select(Kind.PUBLISHED, Kind.UNROUTED, columns=("dense", "other"))
         came = rows.dense[rows.other == index]
     else:
-        came = ledger.select(Kind.ACCEPTED, Kind.MOVED_IN, queue=_queue(run, name), columns=("dense",)).dense
+        came = ledger.select(Kind.ACCEPTED, Kind.MOVED_IN, queue=index, columns=("dense",)).dense
     _, first = np.unique(came, return_index=True)
     found: Array = came[np.sort(first)]
     return found
@@ -64,7 +62,8 @@ def runs_at_most(run: Numbers, value: Mapping[str, Any]) -> Claim:
 
 def _effects(run: Numbers, consumer: ConsumerPlan, name: str) -> Array:
     """Messages that had an effect at the consumer; of a queue only those that it took from there."""
-    queue = None if run.names.kinds[name] == "topic" else _queue(run, name)
+    kind, index = run.named(name)
+    queue = None if kind == "topic" else index
     return run.ledger.select(Kind.EFFECT, consumer=consumer.index, queue=queue, columns=("dense",)).dense
 
 
@@ -87,16 +86,17 @@ def reaches(run: Numbers, value: Mapping[str, Any]) -> Claim:
 def _reached(run: Numbers, who: str) -> Array:
     """By message that a producer sent."""
     ledger, there = run.ledger, np.zeros(run.ledger.size, bool)
-    if run.names.kinds[who] == "queue":
-        rows = ledger.select(Kind.ACCEPTED, Kind.MOVED_IN, queue=_queue(run, who), columns=("dense",))
+    kind, item = run.named(who)
+    if kind == "queue":
+        rows = ledger.select(Kind.ACCEPTED, Kind.MOVED_IN, queue=item, columns=("dense",))
         there[roots(ledger, rows.dense)] = True
         return there
-    consumer = next(c for c in run.plan.consumers if c.name == who)
-    rows = ledger.select(Kind.EFFECT, Kind.SKIPPED, consumer=consumer.index, columns=("dense",))
+    rows = ledger.select(Kind.EFFECT, Kind.SKIPPED, consumer=item.index, columns=("dense",))
     there[roots(ledger, rows.dense)] = True
-    for queue in consumer.sources:
+    busy = at_work(ledger, item.index)
+    for queue in item.sources:
         came = ledger.select(Kind.ACCEPTED, Kind.MOVED_IN, queue=queue, columns=("dense",)).dense
-        waiting = came[still_there(ledger, queue)[came] | at_work(ledger, consumer.index)[came]]
+        waiting = came[still_there(ledger, queue)[came] | busy[came]]
         there[roots(ledger, waiting)] = True
     return there
 
@@ -129,7 +129,3 @@ def _taken_from_others(run: Numbers, entry: int, producer: ProducerPlan) -> Arra
     asked, low = roots(run.ledger, taken), run.ledger.first[producer.first_index]
     found: Array = taken[(asked < low) | (asked >= run.ledger.first[producer.first_index + producer.count])]
     return found
-
-
-def _queue(run: Numbers, name: str) -> int:
-    return [queue.name for queue in run.plan.queues].index(name)

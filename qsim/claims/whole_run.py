@@ -103,7 +103,8 @@ def in_order(run: Numbers, value: dict[str, str]) -> Claim:
 
 
 def _queue(run: Numbers, name: str) -> int:
-    return [q.name for q in run.plan.queues].index(name)
+    _, index = run.named(name)
+    return int(index)
 
 
 # --- Little -----------------------------------------------------------------------------------------------------------

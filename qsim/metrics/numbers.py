@@ -177,9 +177,13 @@ class Numbers:
         return _COUNTERS[kind](self.ledger, item, name, span, marked)
 
     def item(self, reference: Reference) -> tuple[str, Any]:
-        """The kind, and the plan of the producer or consumer, or the number of anything else."""
-        kind = self.names.kinds[reference.object]
-        index = _index(self.plan, kind, reference.object)
+        """Of what it is about: the kind, and the plan of the producer or consumer, or the number of anything else."""
+        return self.named(reference.object)
+
+    def named(self, name: str) -> tuple[str, Any]:
+        """The same by name."""
+        kind = self.names.kinds[name]
+        index = _index(self.plan, kind, name)
         return kind, getattr(self.plan, _SECTIONS[kind])[index] if kind in ("producer", "consumer") else index
 
     def _function(self, reference: Reference) -> Function:
