@@ -17,7 +17,7 @@ from qsim.claims.alarms import PAGE, Span, pages
 from qsim.claims.explain import headed
 from qsim.claims.lessons import lesson_on
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
-from qsim.claims.words import say
+from qsim.claims.words import many, say
 from qsim.metrics.numbers import Numbers, series, values_in_window
 from qsim.scenario.reference import PER_MESSAGE, PERCENTILES, TIME, Reference, dimension, parse, type_of
 from qsim.units import MINUTE, SECOND, Nanos
@@ -122,9 +122,10 @@ def _few(false_pages: int) -> str:
 
 
 def _got(happened: int, missed: int, false: int) -> str:
+    pages_of_nothing = many(false, "false page")
     if not happened:
-        return f"no incident to catch, and {false} false page{'' if false == 1 else 's'}"
-    return f"{happened - missed} of {happened} incidents caught, {false} false page{'' if false == 1 else 's'}"
+        return f"no incident to catch, and {pages_of_nothing}"
+    return f"{happened - missed} of {happened} incidents caught, {pages_of_nothing}"
 
 
 def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from qsim.claims.whole_run import Claim, at_work, still_there
+from qsim.claims.words import many
 from qsim.kernel.journal import Kind
 from qsim.metrics.ledger import PROCESS_BITS, Ledger
 from qsim.metrics.numbers import Numbers
@@ -55,9 +56,8 @@ def runs_at_most(run: Numbers, value: Mapping[str, Any]) -> Claim:
         again = count[roots(ledger, effects)] > most
         found.append(effects[again])
     over = np.unique(roots(ledger, np.concatenate(found)))
-    times = f"{most} effect{'' if most == 1 else 's'}"
-    got = f"{worst}" if not len(over) else f"{len(over):,} message{'s' if len(over) > 1 else ''} with more, one with {worst}"
-    return Claim(len(over) == 0, worst, f"at most {times} at a consumer", got, np.concatenate(found))
+    got = f"{many(len(over), 'message')} with more, one with {worst}" if len(over) else f"{worst}"
+    return Claim(len(over) == 0, worst, f"at most {many(most, 'effect')} at a consumer", got, np.concatenate(found))
 
 
 def _effects(run: Numbers, consumer: ConsumerPlan, name: str) -> Array:

@@ -15,7 +15,7 @@ from qsim.claims import reasons
 from qsim.claims.lessons import kind_of, lesson_of
 from qsim.claims.reasons import Case
 from qsim.claims.table import CLAIMS
-from qsim.claims.words import say
+from qsim.claims.words import many, say
 from qsim.kernel.journal import Kind
 from qsim.metrics import life, places, queues, workers
 from qsim.metrics.naming import message_name
@@ -102,7 +102,7 @@ def _flows(run: Numbers, producers: list[ProducerPlan], consumers: list[Consumer
         rows = run.ledger.counts("consumer", (0, len(run.ledger.rows)))[consumer.index + 1]
         received, effects = int(rows[Kind.RECEIVED]), int(rows[Kind.EFFECT])
         rate = run.exact(f"{consumer.name}.throughput mean") or 0
-        yield f"{consumer.name} received {received:,}, with {effects:,} effect{'s' if effects != 1 else ''} ({say(rate, RATE)})"
+        yield f"{consumer.name} received {received:,}, with {many(effects, 'effect')} ({say(rate, RATE)})"
 
 
 def _busy(run: Numbers, consumers: list[ConsumerPlan]) -> Iterator[str]:

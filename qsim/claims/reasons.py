@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.claims.words import say
+from qsim.claims.words import many, say
 from qsim.kernel.journal import Cause, Kind
 from qsim.metrics import life, queues
 from qsim.metrics.ledger import Ledger
@@ -62,10 +62,6 @@ def direction(kind: str, case: Case) -> list[str]:
 
 def _nothing(case: Case) -> Lines:
     yield from ()
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 # --- growth, and waiting for one's turn ------------------------------------------------------------------------------
@@ -149,7 +145,7 @@ def _waited(case: Case) -> Lines:
     yield f"of its {say(ended - sent, TIME)} it waited {say(received - sent, TIME)} for its first receive"
     lost = sum(row.kind == Kind.LEASE_ENDED for row in rows)
     if lost:
-        yield f"its lease ended {_many(lost, 'time')} before somebody acked it"
+        yield f"its lease ended {many(lost, 'time')} before somebody acked it"
 
 
 def _shorter(case: Case) -> Lines:
@@ -219,12 +215,14 @@ def outlived(ledger: Ledger) -> Array:
 
 
 _AGAIN = {
-    "outlived": "lease ended while the work still went on|leases ended while the work still went on",
-    "crashes": "attempt ended in a crash|attempts ended in crashes",
-    "errors": "attempt ended in an error|attempts ended in errors",
-    "lost_acks": "ack never arrived|acks never arrived",
-    "copies": "was handed out twice by the broker|were handed out twice by the broker",
-    "sends": "send was repeated by its producer, who had no answer|sends were repeated by their producer, who had no answer",
+    "outlived": ("lease ended while the work still went on", "leases ended while the work still went on"),
+    "crashes": ("attempt ended in a crash", "attempts ended in crashes"),
+    "errors": ("attempt ended in an error", "attempts ended in errors"),
+    "lost_acks": ("ack never arrived", "acks never arrived"),
+    "copies": ("was handed out twice by the broker", "were handed out twice by the broker"),
+    "sends": (
+        "send was repeated by its producer, who had no answer", "sends were repeated by their producer, who had no answer"
+    ),
 }
 
 
@@ -237,10 +235,10 @@ def _ran_again(case: Case) -> Lines:
     if not len(case.messages):
         return
     again = why_again(case)
-    counted = sorted(((getattr(again, name), words.split("|")) for name, words in _AGAIN.items()), key=lambda each: -each[0])
-    told = [f"{count:,} {one if count == 1 else many}" for count, (one, many) in counted if count]
+    counted = sorted(((getattr(again, name), words) for name, words in _AGAIN.items()), key=lambda each: -each[0])
+    told = [f"{count:,} {one if count == 1 else more}" for count, (one, more) in counted if count]
     if told:
-        yield f"of {_many(len(np.unique(case.messages)), 'such message')}: {', '.join(told)}"
+        yield f"of {many(len(np.unique(case.messages)), 'such message')}: {', '.join(told)}"
     yield from _moment(case)
     yield from _gap(case)
 
@@ -379,7 +377,7 @@ def _buried(case: Case) -> Lines:
         early = replayed.dense[replayed.time < fixed]
         back = again.dense[np.isin(again.dense, early) & (again.time > replayed.time.min(initial=fixed))]
         if len(back):
-            yield f"{_many(len(back), 'message')} came back that were replayed before the poison was fixed, at {life.clock(fixed)}"
+            yield f"{many(len(back), 'message')} came back that were replayed before the poison was fixed, at {life.clock(fixed)}"
 
 
 def _spared(case: Case) -> Lines:
@@ -452,7 +450,7 @@ def _answered(case: Case) -> Lines:
         len(ledger.select(kind, columns=("time",)).time) for kind in (Kind.TOO_LATE, Kind.REPLIED, Kind.GAVE_UP_WAITING)
     )
     if late or gave_up:
-        yield f"{replied:,} replies came in time, {late:,} when nobody waited any more; {_many(gave_up, 'wait')} ended without one"
+        yield f"{replied:,} replies came in time, {late:,} when nobody waited any more; {many(gave_up, 'wait')} ended without one"
     yield from _tried(case)
 
 
@@ -477,7 +475,7 @@ def _rang(case: Case) -> Lines:
     for i, alert in enumerate(case.run.plan.alerts):
         times = rows.time[rows.client == i]
         first = f", first at {say(int(times[0]), TIME)}" if len(times) else ""
-        yield f"{alert.name} fired {_many(len(times), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
+        yield f"{alert.name} fired {many(len(times), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
 
 
 def _ring_sooner(case: Case) -> Lines:

@@ -38,6 +38,11 @@ def plain(value: Any, dimension: str) -> Any:
     return number if isinstance(number, int) else float(number)
 
 
+def many(count: int, what: str) -> str:
+    """ "1 message", "1,200 messages"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _count(value: Any) -> str:
     number = float(value)
     if number == round(number):
