@@ -54,7 +54,7 @@ def what_if(expectation: Expectation, run: Numbers) -> list[str]:
     """Lines about the factors that could be to blame; nothing where the run was long, cut short, or knows none."""
     recording = run.recording
     told: list[str] = []
-    if len(run.ledger.rows) > QUICK or recording.stopped or run.plan.duration > recording.ended or _has_code(run.plan):
+    if len(run.ledger.rows) > QUICK or recording.stopped or run.plan.duration > recording.ended:
         return []
     for factor in suspects(case_of(expectation, run))[:MOST]:
         if _holds_without(factor, expectation, run):
@@ -75,11 +75,6 @@ def _holds_without(factor: Factor, expectation: Expectation, run: Numbers) -> bo
     plan, recording = factor.without(run.plan), run.recording
     again = Numbers(simulate(plan, recording.seed, recording.replication))
     return judge(expectation, plan, [again], explained=False).verdict == PASS
-
-
-def _has_code(plan: Plan) -> bool:
-    """A student's consumer may remember what it did: it is not driven twice."""
-    return any(getattr(consumer, "handler", None) is not None for consumer in plan.consumers)
 
 
 # --- who is to blame --------------------------------------------------------------------------------------------------
