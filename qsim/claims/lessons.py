@@ -47,7 +47,7 @@ _KIND_OF = {name: kind for kind, (_, names) in _KINDS.items() for name in names}
 
 
 def kind_of(expectation: Expectation) -> str:
-    """growth, waiting, duplicates, ...; of a priority that waits, priority."""
+    """growth, waiting, duplicates, ..."""
     name = expectation.predicate if expectation.that is None else expectation.that.metric
     return _KIND_OF.get(name, "growth")
 

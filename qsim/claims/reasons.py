@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from qsim.claims.alarms import firings
 from qsim.claims.words import many, say
 from qsim.kernel.journal import Cause, Kind
 from qsim.metrics import life, queues
 from qsim.metrics.ledger import Ledger
 from qsim.metrics.naming import message_name, process_name
 from qsim.metrics.numbers import Numbers
-from qsim.scenario.plan import Ack, Constant, ConsumerPlan, Expectation, ProducerPlan
+from qsim.scenario.plan import Ack, Constant, ConsumerPlan, Expectation, Plan, ProducerPlan
 from qsim.scenario.reference import RATE, TIME
 from qsim.units import SECOND
 
@@ -401,15 +402,18 @@ def _ordered(case: Case) -> Lines:
 
 
 def _shared(case: Case) -> Lines:
-    plan = case.run.plan
-    for i, queue in enumerate(plan.queues):
-        readers = [consumer.name for consumer in plan.consumers if i in consumer.sources]
-        if len(readers) > 1:
-            yield f"{' and '.join(readers)} take from the same queue {queue.name}: a message goes to one of them"
+    for queue, readers in _read_by_several(case.run.plan):
+        yield f"{' and '.join(readers)} take from the same queue {queue}: a message goes to one of them"
+
+
+def _read_by_several(plan: Plan) -> list[tuple[str, list[str]]]:
+    """Queues that have several consumers, and these."""
+    readers = [(queue.name, [c.name for c in plan.consumers if i in c.sources]) for i, queue in enumerate(plan.queues)]
+    return [(queue, names) for queue, names in readers if len(names) > 1]
 
 
 def _separate(case: Case) -> Lines:
-    if any(sum(i in c.sources for c in case.run.plan.consumers) > 1 for i in range(len(case.run.plan.queues))):
+    if _read_by_several(case.run.plan):
         yield "one queue shares work; to share news each reader needs a queue of its own (a topic with a subscription for each)"
     else:
         yield "look which subscription, filter or consumer the message did not come past (qsim trace)"
@@ -471,11 +475,10 @@ def _answer_sooner(case: Case) -> Lines:
 
 
 def _rang(case: Case) -> Lines:
-    rows = case.run.ledger.select(Kind.FIRED, columns=("time", "client"))
     for i, alert in enumerate(case.run.plan.alerts):
-        times = rows.time[rows.client == i]
-        first = f", first at {say(int(times[0]), TIME)}" if len(times) else ""
-        yield f"{alert.name} fired {many(len(times), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
+        rang = firings(case.run, i)
+        first = f", first at {say(rang[0].start, TIME)}" if rang else ""
+        yield f"{alert.name} fired {many(len(rang), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
 
 
 def _ring_sooner(case: Case) -> Lines:
