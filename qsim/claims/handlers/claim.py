@@ -14,12 +14,12 @@ from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from qsim.claims.expect import CheckFailed
-from qsim.claims.explain import WIDTH
+from qsim.claims.explain import headed
 from qsim.claims.handlers.drive import MOST_CALLS, Arena, Event, Trial, Work, step_of
-from qsim.claims.handlers.reasons import Case, case_of, name_of, sentence, why_never, why_twice
+from qsim.claims.handlers.reasons import Case, case_of, name_of, story, why_never, why_twice
 from qsim.claims.handlers.search import Found, search
 from qsim.claims.verdicts import FAIL, PASS, Verdict
-from qsim.kernel.journal import ROW, Kind
+from qsim.kernel.journal import Kind
 from qsim.metrics import life
 from qsim.scenario.load import read
 from qsim.scenario.plan import Plan
@@ -81,13 +81,8 @@ class Handler:
         return Verdict(self._name, PREDICATE, True, found.tried, PASS, expected, "once")
 
     def _failed(self, got: str, sections: list[tuple[str, list[str]]], tried: int = 0) -> Verdict:
-        lines = [line for head, texts in sections for line in _headed(head, texts)]
+        lines = [line.rstrip() for head, texts in sections for line in headed(head, texts)]
         return Verdict(self._name, PREDICATE, True, tried, FAIL, "each order charged once", got, explanation=lines)
-
-
-def _headed(head: str, lines: list[str]) -> Iterator[str]:
-    for i, line in enumerate(lines):
-        yield f"    {head if i == 0 else '':<{WIDTH}}{line}".rstrip()
 
 
 # --- before anything is run ---------------------------------------------------------------------------------------------
@@ -150,14 +145,12 @@ def finding(trial: Trial) -> _Finding | None:
 def _is_settled(trial: Trial, order: int) -> bool:
     """Acked, so that it never comes again; not what lies in a dead-letter queue."""
     numbers = [trial.first_message + i for i, (each, _) in enumerate(trial.setup.sent) if each == order]
-    acked = {row.message for row in _rows(trial) if row.kind == Kind.ACKED}
-    dead = {row.message for row in _rows(trial) if row.kind == Kind.DEAD_LETTERED}
-    return any(number in acked for number in numbers) and not any(number in dead for number in numbers)
+    ended = {row.kind for row in _rows(trial) if row.message in numbers}
+    return Kind.ACKED in ended and Kind.DEAD_LETTERED not in ended
 
 
 def _rows(trial: Trial) -> list[life.Row]:
-    written = b"".join(trial.broker.journal.chunks) + bytes(trial.broker.journal.rows)
-    return [life.Row(*row) for row in ROW.iter_unpack(written)]
+    return [life.Row(*row) for row in trial.broker.journal.read()]
 
 
 # --- telling ------------------------------------------------------------------------------------------------------------------
@@ -171,7 +164,7 @@ def _charged(trial: Trial, case: Case, times: str) -> tuple[str, list[tuple[str,
     reason = why_twice(case) if times == "twice" else why_never(case)
     got = "charged twice" if times == "twice" else "never charged"
     return f"order {case.order} {got}", [
-        ("What happened", [f"{line}" for line in sentence(case, times == "twice").split("; ")]),
+        ("What happened", story(case, times == "twice")),
         ("Because", [reason.because]),
         ("Timeline", timeline(trial, case.order)),
         ("Try", [reason.direction]),

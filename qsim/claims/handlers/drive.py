@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from qsim.claims.handlers.memory import Memory
 from qsim.claims.handlers.store import EFFECTS, Call, Database, Message, Store
 from qsim.kernel.broker import Broker
-from qsim.kernel.journal import Kind, Place
+from qsim.kernel.journal import ROW, Kind, Place
 from qsim.kernel.message import Delivery
 from qsim.kernel.profile import Grouping, Order
-from qsim.metrics.naming import PROCESS_BITS
+from qsim.metrics.ledger import NUMBER_BITS, PROCESS_BITS
 from qsim.scenario import times
 from qsim.scenario.plan import Ack, ConsumerPlan, OnError, Plan
 from qsim.units import MILLISECOND, SECOND, Nanos
@@ -350,7 +350,7 @@ class Trial:
 
     def _note(self, work: Work, kind: str, call: Call | None = None, answer: Any = None) -> None:
         rows = sum(map(len, self.broker.journal.chunks)) + len(self.broker.journal.rows)
-        self.events.append(Event(self.now, work.number, kind, call, answer, rows // 32))
+        self.events.append(Event(self.now, work.number, kind, call, answer, rows // ROW.size))
 
     # --- afterwards ---------------------------------------------------------------------------------------------------
 
@@ -393,7 +393,7 @@ def _moves_money(call: Call, answer: Any) -> bool:
 def _first_message(arena: Arena) -> int:
     """A number that has a name: of a producer that sends to this queue, if there is one."""
     feeds = [producer for producer in arena.plan.producers if producer.to == arena.queue] or list(arena.plan.producers)
-    return feeds[0].first_index << 40 if feeds else 0
+    return feeds[0].first_index << NUMBER_BITS if feeds else 0
 
 
 __all__ = ["ACK", "ORDERS", "Arena", "Event", "Hangs", "Move", "Setup", "Trial", "Work", "step_of"]

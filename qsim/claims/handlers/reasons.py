@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from qsim.claims.handlers.drive import ACK, Event, Trial, Work
+from qsim.claims.handlers.drive import Event, Trial, Work
 from qsim.claims.handlers.store import EFFECTS, READS, WRITES, Call
-from qsim.metrics.life import clock, ordinal
+from qsim.metrics.life import clock
 from qsim.metrics.naming import process_name
 from qsim.scenario.plan import Ack
 
@@ -65,16 +65,16 @@ def _key(call: Call | None) -> Any:
     return call.args[0] if call is not None and call.args else None
 
 
-# --- the story in a sentence ------------------------------------------------------------------------------------------
+# --- the story --------------------------------------------------------------------------------------------------------
 
 
-def sentence(case: Case, twice: bool) -> str:
-    """What the works that decide it did, one after the other, in the order of time."""
+def story(case: Case, twice: bool) -> list[str]:
+    """What the works that decide it did, one after the other, in the order of time: a sentence a turn."""
     works = [work for work in (case.first, case.second) if work is not None]
     told = [(event, _tell(case, event)) for event in case.events if any(event.work == work.number for work in works)]
     last = max((i for i, (event, _) in enumerate(told) if event.kind == "charged"), default=len(told)) if twice else len(told)
     spoken = [(event.work, text) for event, text in told[: last + 1] if text]
-    return "; ".join(_by_turns(case, spoken))
+    return list(_by_turns(case, spoken))
 
 
 def _by_turns(case: Case, spoken: list[tuple[int, str]]) -> Iterator[str]:
@@ -329,4 +329,4 @@ def _gave_up(case: Case) -> Reason | None:
 
 _NEVER = (_acked_before, _charged_another, _swallowed, _not_called, _of_another, _recorded_only, _memory_of_it, _gave_up)
 
-__all__ = ["ACK", "Case", "Reason", "case_of", "name_of", "ordinal", "sentence", "why_never", "why_twice"]
+__all__ = ["Case", "Reason", "case_of", "name_of", "story", "why_never", "why_twice"]
