@@ -99,7 +99,6 @@ class Outcome:
     """How a handler ended."""
 
     error: BaseException | None = None
-    returned: Any = None
 
 
 @dataclass
@@ -110,7 +109,6 @@ class Work:
     process: int
     delivery: Delivery
     message: Message
-    began: Nanos
     greenlet: Any = None
     pending: Call | None = None
     outcome: Outcome = field(default_factory=Outcome)
@@ -234,7 +232,7 @@ class Trial:
         [delivery] = found
         order, name = self.setup.sent[delivery.message.number - self.first_message]
         message = Message(name, order, MappingProxyType({"order": order, "amount": 25}), delivery.attempt, delivery.message.group)
-        work = Work(len(self.works), process, delivery, message, self.now)
+        work = Work(len(self.works), process, delivery, message)
         self.works.append(work)
         self._note(work, "received")
         if self.arena.consumer.ack is Ack.ON_RECEIVE:
@@ -296,7 +294,7 @@ class Trial:
             self._note(work, "acked", call, self.broker.ack(self.now, work.delivery))
             return
         try:
-            answer = self.database.do(work.number, call, self.now)
+            answer = self.database.do(work.number, call)
         except Exception as error:  # a key that cannot be one
             self._note(work, "refused", call, error)
             self._resume(work, _raiser(error))
@@ -370,9 +368,9 @@ def _whole(handle: Callable[..., Any], message: Message, outcome: Outcome) -> No
     driver = getcurrent().parent
     assert driver is not None
     try:
-        outcome.returned = handle(message, Store(lambda call: driver.switch(call)()))
-        if inspect.iscoroutine(outcome.returned):
-            outcome.returned.close()
+        returned = handle(message, Store(lambda call: driver.switch(call)()))
+        if inspect.iscoroutine(returned):
+            returned.close()
     except Hangs:
         raise  # the whole search is over
     except BaseException as error:  # all that a student's code may raise, SystemExit too

@@ -14,8 +14,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from qsim.units import Nanos
-
 READS, WRITES = ("exists", "get"), ("put", "add")
 EFFECTS = ("charge", "book")
 _WAITS = (*WRITES, "delete", "book", "begin")
@@ -109,11 +107,10 @@ class Transaction:
 
 
 class Charge(NamedTuple):
-    """Money that was moved: by which piece of work, when."""
+    """Money that was moved, and by which piece of work."""
 
     order: Any
     work: int
-    time: Nanos
 
 
 @dataclass
@@ -132,9 +129,9 @@ class Database:
         """Whether this call need not wait for the end of another one's transaction."""
         return self.owner in (None, work) or call.name not in _WAITS
 
-    def do(self, work: int, call: Call, now: Nanos) -> Any:
+    def do(self, work: int, call: Call) -> Any:
         """Make the call; it may raise what the handler then gets."""
-        return _DOES[call.name](self, work, now, *call.args)
+        return _DOES[call.name](self, work, *call.args)
 
     def roll_back(self, work: int) -> bool:
         """The work is dead or has failed; whether it had a transaction open."""
@@ -149,50 +146,50 @@ class Database:
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
-    def exists(self, work: int, now: Nanos, key: Hashable) -> bool:
+    def exists(self, work: int, key: Hashable) -> bool:
         return key in self.seen_by(work)
 
-    def get(self, work: int, now: Nanos, key: Hashable, default: Any) -> Any:
+    def get(self, work: int, key: Hashable, default: Any) -> Any:
         return deepcopy(self.seen_by(work).get(key, default))
 
-    def put(self, work: int, now: Nanos, key: Hashable, value: Any) -> None:
+    def put(self, work: int, key: Hashable, value: Any) -> None:
         self.seen_by(work)[key] = deepcopy(value)
 
-    def add(self, work: int, now: Nanos, key: Hashable, value: Any) -> bool:
+    def add(self, work: int, key: Hashable, value: Any) -> bool:
         if key in self.seen_by(work):
             return False
-        self.put(work, now, key, value)
+        self.put(work, key, value)
         return True
 
-    def delete(self, work: int, now: Nanos, key: Hashable) -> None:
+    def delete(self, work: int, key: Hashable) -> None:
         self.seen_by(work).pop(key, None)
 
-    def charge(self, work: int, now: Nanos, order: Any, key: Hashable) -> bool:
+    def charge(self, work: int, order: Any, key: Hashable) -> bool:
         if key is not None and key in self.keys:
             return False
         self.keys.add(key)
-        self.charges.append(Charge(order, work, now))
+        self.charges.append(Charge(order, work))
         return True
 
-    def book(self, work: int, now: Nanos, order: Any) -> None:
+    def book(self, work: int, order: Any) -> None:
         if self.owner == work:
             self.booked.append(order)
         else:
-            self.charges.append(Charge(order, work, now))
+            self.charges.append(Charge(order, work))
 
-    def begin(self, work: int, now: Nanos) -> None:
+    def begin(self, work: int) -> None:
         if self.owner is None:
             self.owner, self.draft = work, dict(self.rows)
         self.depth += 1
 
-    def commit(self, work: int, now: Nanos) -> None:
+    def commit(self, work: int) -> None:
         self.depth -= 1
         if self.depth == 0 and self.owner == work:
             self.rows, self.owner = self.draft, None
-            self.charges += [Charge(order, work, now) for order in self.booked]
+            self.charges += [Charge(order, work) for order in self.booked]
             self.booked.clear()
 
-    def rollback(self, work: int, now: Nanos) -> None:
+    def rollback(self, work: int) -> None:
         self.roll_back(work)
 
 
