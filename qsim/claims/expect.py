@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +16,7 @@ from qsim.claims.verdicts import FAIL, PASS, Verdict, judge, told_of
 from qsim.claims.what_if import explained_further
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation
+from qsim.scenario.problems import close_to
 from qsim.scenario.reference import (
     COUNT,
     RATE,
@@ -191,8 +191,8 @@ def _named(runs: list[Numbers], name: str, *kinds: str) -> str:
     known = [each for each, kind in runs[0].names.kinds.items() if kind in kinds]
     if name in known:
         return name
-    near = get_close_matches(str(name), known, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there is {', '.join(known) or 'none'}"
+    near = close_to(str(name), known)
+    hint = f"did you mean '{near}'?" if near else f"there is {', '.join(known) or 'none'}"
     raise LookupError(f"there is no {' or '.join(kinds)} called '{name}'; {hint}")
 
 
