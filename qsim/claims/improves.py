@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
+from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict, replications_needed
 from qsim.claims.words import plain, say
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.reference import Reference, dimension
@@ -48,7 +48,5 @@ def _judged(pairs: Sequence[tuple[Any, Any]], sign: int, measured: str) -> tuple
         return verdict, ""
     mean, half = estimate(gains).mean, half_width(gains)
     said = f", a gain of {say(mean, measured)} ±{say(half, measured)} with {len(gains)} replications"
-    if verdict != INCONCLUSIVE or not mean:
-        return verdict, said
-    needed = max(math.ceil(len(gains) * (half / mean) ** 2), len(gains) + 1)
-    return verdict, f"{said}; about {needed:,} are needed"
+    needed = replications_needed(gains) if verdict == INCONCLUSIVE else None
+    return verdict, said if needed is None else f"{said}; about {needed:,} are needed"

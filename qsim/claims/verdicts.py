@@ -277,7 +277,7 @@ def _compared(predicate: str, readings: Sequence[Reading], measured: str) -> tup
     ]
     found = [_sign(ms, strict) for ms, strict in margins]
     verdict = FAIL if FAIL in found else INCONCLUSIVE if INCONCLUSIVE in found else PASS
-    needed = _needed(margins[found.index(INCONCLUSIVE)][0]) if verdict == INCONCLUSIVE else None
+    needed = replications_needed(margins[found.index(INCONCLUSIVE)][0]) if verdict == INCONCLUSIVE else None
     return verdict, say(_mean(observed), measured) + _precision(observed, verdict, needed, measured), needed
 
 
@@ -313,7 +313,7 @@ def _precision(observed: list[Any], verdict: str, needed: int | None, measured: 
     return f"{said}; no number of them would decide" if needed is None else f"{said}; about {needed:,} are needed"
 
 
-def _needed(margins: list[float]) -> int | None:
+def replications_needed(margins: list[float]) -> int | None:
     """About so many replications have an interval of the margin that ends where the margin is 0."""
     if len(margins) < 2 or any(math.isinf(x) for x in margins) or not fmean(margins):
         return None
