@@ -266,3 +266,9 @@ class Profile:
     """The queue to which everything that enters is moved at once (ASB-26)."""
     max_hops: int = 4
     """So often may a message be moved on; then it is dead-lettered (ASB-16)."""
+
+    @property
+    def delivery_limit(self) -> int | None:
+        """Deliveries that a message may get; None: any number."""
+        own = self.dlq.max_receives if self.dlq is not None else None
+        return self.max_deliveries if own is None else own

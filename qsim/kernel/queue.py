@@ -170,9 +170,8 @@ class Queue:
         accepted before; else why not."""
         if self._forwards:
             self.send = self._send_and_pass_on
-        own = profile.dlq.max_receives if profile.dlq is not None else None
         self._full_stay = profile.full_stay_in_line
-        self._most = profile.max_deliveries if own is None else own
+        self._most = profile.delivery_limit
         self._comes_back_to = _ways_back(profile, self._most is not None)
         self._most_at_receive = self._most if profile.dead_letters_lazily else None
         self._most_at_return = None if profile.dead_letters_lazily or profile.client_redelivers else self._most

@@ -132,8 +132,7 @@ class Case:
     @property
     def most(self) -> int | None:
         """Deliveries that a message may get."""
-        dlq = self.profile.dlq
-        return self.profile.max_deliveries if dlq is None or dlq.max_receives is None else dlq.max_receives
+        return self.profile.delivery_limit
 
     @cached_property
     def poison(self) -> float:

@@ -111,10 +111,8 @@ class Station:
     @property
     def most(self) -> int | None:
         """Deliveries that a message may get."""
-        profile, failures = self.queue.profile, self.consumer.failures
-        if failures.error and failures.on_error is OnError.REJECT:
-            return 1
-        return profile.dlq.max_receives if profile.dlq else profile.max_deliveries
+        failures = self.consumer.failures
+        return 1 if failures.error and failures.on_error is OnError.REJECT else self.queue.profile.delivery_limit
 
     @property
     def returns_to(self) -> ReturnsTo:

@@ -263,6 +263,9 @@ def test_what_a_model_asks_for_is_asked():
     assert names(told(impatient)) == []
     unanswered = EXACT["clients"][1].replace(", request_reply: {reply_to: dead, timeout: 1h}", "")
     assert unanswered != EXACT["clients"][1] and names(told(unanswered)) == []
+    fails = f"{PUSH}, service: {exponential(15)}, failures: {{error: 80%}}"  # a quorum queue gives up after 21 (RMQ-17)
+    dlq = QUORUM + ", dlq: {queue: dead}"
+    assert names(told(one_queue(fails, dlq, dead=QUORUM))) == ["a station that gives up after 21 attempts"]
     even = TANDEM.replace(exponential(140), "140ms")
     assert names(told(even)) == ["nearly M/D/2", "stable"]
 
