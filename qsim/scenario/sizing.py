@@ -30,6 +30,7 @@ from qsim.scenario.plan import (
     Set,
     Time,
 )
+from qsim.scenario.station import lease_of
 from qsim.units import MINUTE, SECOND, Nanos, digits, format_duration, format_rate, format_share, write_duration
 
 OUTAGE = 10 * MINUTE
@@ -450,7 +451,7 @@ def _in_flight(case: Case) -> Iterator[Finding]:
 
 def _lease(case: Case) -> Iterator[Finding]:
     """How long a lease should be, and what it costs to have it so long."""
-    lease = _lease_of(case)
+    lease = lease_of(case.profile, case.consumer)
     if lease is None or case.profile.min_idle is not None or not isfinite(case.service) or not case.service:
         return
     rounds, source = _rounds(case), _rule(case.profile, "visibility_timeout", "the profile")
@@ -493,12 +494,6 @@ def _late(case: Case, lease: Nanos, rounds: int) -> Iterator[Finding]:
             "λ·Σ w·S·(1-qⁿ)/(1-q)", f"q = {', '.join(digits(q, 3) for _, q, _ in outlive)}" + (f", n = {case.most}" if case.most else ""),
             LITTLE, load, "slots",
         )  # fmt: skip
-
-
-def _lease_of(case: Case) -> Nanos | None:
-    poll = case.consumer.poll
-    own = poll.visibility_timeout if poll is not None else None
-    return case.profile.visibility_timeout if own is None else own
 
 
 def _rounds(case: Case) -> int:

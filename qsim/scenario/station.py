@@ -122,7 +122,7 @@ class Station:
 
     @property
     def lease(self) -> Nanos | None:
-        return lease(self.queue, self.consumer)
+        return lease_of(self.queue.profile, self.consumer)
 
 
 def station(plan: Plan, index: int) -> Station | None:
@@ -139,10 +139,10 @@ def station(plan: Plan, index: int) -> Station | None:
     return replace(found, beside=frozenset(what for what, is_there in _BESIDE.items() if is_there(found)))
 
 
-def lease(queue: QueuePlan, consumer: ConsumerPlan) -> Nanos | None:
-    """Of a receive; None: it never ends."""
+def lease_of(profile: Profile, consumer: ConsumerPlan) -> Nanos | None:
+    """Of a receive: its own, which may be 0, or the queue's; None: it never ends."""
     own = consumer.poll.visibility_timeout if consumer.poll else None
-    return own or queue.profile.visibility_timeout
+    return profile.visibility_timeout if own is None else own
 
 
 def _is_steered(plan: Plan) -> bool:
@@ -380,7 +380,7 @@ def places(found: Station) -> int | None:
 
 def parts(found: Station) -> Iterator[tuple[float, float, float]]:
     """(share, mean in s, P(S > lease)) of each kind of work: which kind a message's is, it is at every attempt."""
-    length = found.lease or inf
+    length = inf if found.lease is None else found.lease
     for share, kind in times.kinds(found.consumer.service):
         if share:
             yield share, times.mean(kind) / SECOND, max(0.0, 1 - times.below(kind, length))

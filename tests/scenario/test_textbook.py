@@ -257,6 +257,9 @@ def test_what_a_model_asks_for_is_asked():
     mixed = "service: {mix: [{share: 50%, time: 20ms}, {share: 50%, time: 80ms}]}, failures: {error: 20%}"
     assert names(told(one_queue(mixed))) == ["stable"]
     assert names(told(one_queue("concurrency: 12, service: 400ms"))) == ["nearly M/D/12"]
+    at_once = "poll: {batch: 1, wait: 20s, visibility_timeout: %s}, service: 40ms"
+    assert names(told(one_queue(at_once % "1s", SQS))) == ["M/D/1"]
+    assert names(told(one_queue(at_once % "0s", SQS))) == []  # visible again while it is worked on
     deletes = "visibility_timeout: 500ms, stale_ack: deletes"
     assert names(told(one_queue(f"concurrency: 60, service: {exponential(400)}", deletes))) == []
     impatient = EXACT["clients"][1].replace("timeout: 1h", "timeout: 1s")
