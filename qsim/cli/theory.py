@@ -18,7 +18,7 @@ from qsim.cli.terminal import WIDTH, out
 
 if TYPE_CHECKING:
     from qsim.scenario.plan import Time
-    from qsim.theory.models import Model, Parts, Told
+    from qsim.theory.models import Model, Told
 
 MOST = 100_000
 """Consumers, clients or places: beyond, a sum takes long and says nothing new."""
@@ -156,19 +156,7 @@ def _service(model: Model, text: str, lease: float | None) -> dict[str, Any]:
     if not isfinite(mean) or mean <= 0:
         raise Refused(f"--service {text}: it has no mean to reckon with")
     more = {"scv": scv(time)} if "scv" in model.may else {}
-    return {"service": mean} | more | ({} if lease is None else {"parts": _parts(time, lease * SECOND)})
-
-
-def _parts(time: Time, lease: float) -> Parts:
-    """Which part of a mix a message belongs to is drawn once: a long job is long on every attempt."""
-    from qsim.scenario import times
-    from qsim.units import SECOND
-
-    return tuple(
-        (share, times.mean(part) / SECOND, max(0.0, 1 - times.below(part, lease)))
-        for share, part in times.kinds(time)
-        if share
-    )
+    return {"service": mean} | more | ({} if lease is None else {"parts": times.outliving(time, lease * SECOND)})
 
 
 _SMALLEST = """

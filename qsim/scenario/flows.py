@@ -11,8 +11,8 @@ from itertools import product
 from math import inf
 
 from qsim.kernel.routing import copies
-from qsim.scenario import capacity
-from qsim.scenario.plan import ConsumerPlan, Plan, ProducerPlan, Shares, SubscriptionPlan, TopicPlan
+from qsim.scenario import capacity, times
+from qsim.scenario.plan import ConsumerPlan, Plan, ProducerPlan, SubscriptionPlan, TopicPlan
 from qsim.units import SECOND
 
 _ROUNDS = 60
@@ -82,7 +82,7 @@ def _rates(plan: Plan, producer: ProducerPlan) -> tuple[float, float, float]:
 def share_for(subscription: SubscriptionPlan, producer: ProducerPlan) -> float:
     """How many copies a message of this producer makes for a subscription, on average over its attributes."""
     names = [name for name, _ in producer.message.attributes]
-    each = [list(_shares(shares)) for _, shares in producer.message.attributes]
+    each = [list(zip(of.names, times.steps(of.thresholds), strict=True)) for _, of in producer.message.attributes]
     total = 0.0
     for chosen in product(*each):
         attributes = dict(zip(names, (value for value, _ in chosen), strict=True))
@@ -91,13 +91,6 @@ def share_for(subscription: SubscriptionPlan, producer: ProducerPlan) -> float:
             weight *= share
         total += weight * len(copies((subscription.rule,), attributes, producer.message.key))
     return total
-
-
-def _shares(shares: Shares) -> Iterator[tuple[str, float]]:
-    before = 0.0
-    for name, threshold in zip(shares.names, shares.thresholds, strict=True):
-        yield name, threshold - before
-        before = threshold
 
 
 def reached(plan: Plan, to: int, producer: ProducerPlan) -> Iterator[tuple[int, float]]:

@@ -483,15 +483,14 @@ def _late(case: Case, lease: Nanos, rounds: int) -> Iterator[Finding]:
     """What outlives its lease is received again, and worked on again while the first still works."""
     if case.consumer.uses or case.consumer.ack is Ack.ON_RECEIVE or case.why_not:
         return
-    kinds = times.kinds(case.consumer.service)
-    outlive = [(share, 1 - times.below(time, lease / rounds), times.mean(time) / SECOND) for share, time in kinds]
-    load = case.messages * sum(share * theory.attempts(q, case.most) * mean for share, q, mean in outlive)
+    outlive = times.outliving(case.consumer.service, lease / rounds)
+    load = case.messages * sum(share * theory.attempts(q, case.most) * mean for share, mean, q in outlive)
     alone = case.messages * case.service
     if load > alone * 1.01:
         busy = f"{digits(load)} slots busy" if isfinite(load) else "more and more slots busy"
         yield Finding(
             "late work", f"what outlives the lease is worked on again meanwhile: {busy} instead of {digits(alone)}; there are {case.slots:,}",
-            "λ·Σ w·S·(1-qⁿ)/(1-q)", f"q = {', '.join(digits(q, 3) for _, q, _ in outlive)}" + (f", n = {case.most}" if case.most else ""),
+            "λ·Σ w·S·(1-qⁿ)/(1-q)", f"q = {', '.join(digits(q, 3) for _, _, q in outlive)}" + (f", n = {case.most}" if case.most else ""),
             LITTLE, load, "slots",
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ rate, and nothing is planned, scaled, slowed, lost or shared.  What else the boo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf, isfinite
@@ -211,11 +211,7 @@ def _is_copied_plainly(plan: Plan, producer: ProducerPlan) -> bool:
 
 
 def _shares(message: MessagePlan) -> tuple[float, ...]:
-    return _steps(message.levels or (1.0,))
-
-
-def _steps(thresholds: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(high - low for low, high in zip((0.0, *thresholds), thresholds, strict=False))
+    return tuple(times.steps(message.levels or (1.0,)))
 
 
 def _emitted(plan: Plan, consumer: ConsumerPlan, index: int) -> Stream | None:
@@ -376,14 +372,6 @@ def places(found: Station) -> int | None:
         return None
     room = limit.messages + limit.overshoot
     return room + found.servers if limit.counts_ready_only else room
-
-
-def parts(found: Station) -> Iterator[tuple[float, float, float]]:
-    """(share, mean in s, P(S > lease)) of each kind of work: which kind a message's is, it is at every attempt."""
-    length = inf if found.lease is None else found.lease
-    for share, kind in times.kinds(found.consumer.service):
-        if share:
-            yield share, times.mean(kind) / SECOND, max(0.0, 1 - times.below(kind, length))
 
 
 def draws_anew(found: Station) -> bool:

@@ -22,7 +22,6 @@ from qsim.scenario.station import (
     draws_anew,
     is_worked_to_the_end,
     keeps_up,
-    parts,
     places,
     station,
 )  # fmt: skip
@@ -288,9 +287,10 @@ def _given_up(found: Station) -> Told | None:
 
 def _leases(found: Station) -> Told | None:
     """Every attempt is worked to its end, and a server is free for each of them even if half of them were away."""
-    if not is_worked_to_the_end(found):
+    if found.lease is None or not is_worked_to_the_end(found):
         return None
-    kinds = [(share, mean, beyond, theory.attempts(beyond, found.most)) for share, mean, beyond in parts(found)]
+    parts = times.outliving(found.consumer.service, found.lease)
+    kinds = [(share, mean, beyond, theory.attempts(beyond, found.most)) for share, mean, beyond in parts]
     tries = sum(share * often for share, _, _, often in kinds)
     busy = sum(theory.lease_load(found.arrivals * share, mean, beyond, found.most) for share, mean, beyond, _ in kinds)
     if not isfinite(tries) or not _is_enough(found.servers // 2, busy):

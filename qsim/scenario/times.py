@@ -5,12 +5,13 @@ It knows formulas.  Times are ns, as floats.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 from math import exp, inf
 
 from qsim.scenario import plan
 from qsim.theory import tails
+from qsim.units import SECOND
 
 
 @singledispatch
@@ -50,11 +51,21 @@ def quantile(time: plan.Time, share: float) -> float:
 
 
 def kinds(time: plan.Time) -> list[tuple[float, plan.Time]]:
-    """(share, time) of each part of a mix, to which a message belongs for all its attempts; else the time alone."""
+    """(share, time) of each part of a mix that there is, to which a message belongs for all its attempts; else the time
+    alone."""
     if not isinstance(time, plan.Mix):
         return [(1.0, time)]
-    shares = (high - low for low, high in zip((0.0, *time.thresholds), time.thresholds, strict=False))
-    return list(zip(shares, time.parts, strict=True))
+    return [(share, part) for share, part in zip(steps(time.thresholds), time.parts, strict=True) if share]
+
+
+def outliving(time: plan.Time, lease: float) -> tuple[tuple[float, float, float], ...]:
+    """(share, mean in s, P(S > lease)) of each kind: a long job is long on every attempt."""
+    return tuple((share, mean(kind) / SECOND, max(0.0, 1 - below(kind, lease))) for share, kind in kinds(time))
+
+
+def steps(thresholds: Sequence[float]) -> list[float]:
+    """The shares whose sums these are."""
+    return [high - low for low, high in zip((0.0, *thresholds), thresholds, strict=False)]
 
 
 def _of(
@@ -83,7 +94,7 @@ def _pareto_square(time: plan.Pareto) -> float:
 
 
 def _parts(time: plan.Mix, value: Callable[[plan.Time], float]) -> float:
-    return sum(share * value(part) for share, part in kinds(time) if share)
+    return sum(share * value(part) for share, part in kinds(time))
 
 
 _of(plan.Constant, lambda t: t.value, lambda t, x: 1 - tails.constant_beyond(x, t.value), lambda t: t.value**2)

@@ -82,6 +82,13 @@ def test_leases_that_end_during_the_work_make_more_of_it():
     assert "late work" not in beating and "outlives 2 missed beats" in beating["lease"].says
 
 
+def test_a_kind_of_work_that_nobody_has_outlives_no_lease():
+    """Its attempts would be without number, and so the load."""
+    kinds = "{mix: [{share: 0%, time: 1h}, {share: 50%, time: 10ms}, {share: 50%, time: {exponential: {mean: 1s}}}]}"
+    told = found(plan(consumers__worker__service=kinds, queues__jobs__visibility_timeout="2s"))
+    assert told["late work"].numbers.startswith("q = 0, ")
+
+
 def test_a_lease_lasts_for_the_whole_batch():
     told = found(plan(consumers__worker__poll="{batch: 10}", consumers__worker__service="5s", consumers__worker__count=400))
     assert told["lease"].value == 50 and "set 1m" in told["lease"].says
