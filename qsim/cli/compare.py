@@ -15,6 +15,7 @@ import typer
 
 from qsim.cli.ends import Exit, Refused
 from qsim.cli.terminal import WIDTH, colour, err, out
+from qsim.cli.whole import put, writable
 
 if TYPE_CHECKING:
     from qsim.claims.compared import Comparison
@@ -48,8 +49,7 @@ def command(
     """Compare variants, or files, under the same luck."""
     from qsim.cli.runs import Wish
 
-    if csv is not None and (csv.is_dir() or not csv.absolute().parent.is_dir()):
-        raise Refused(f"--csv {csv}: not a file that can be written")
+    writable(csv, "--csv")
     wish = Wish("", None, tuple(set_ or ()), seed, replications, jobs=jobs)
     columns = _plans(files, variants, wish)
     plans = {name: plan for name, (plan, _) in columns.items()}
@@ -59,7 +59,7 @@ def command(
         err(f"stopped: 0 of {found.interrupted_of} replications, nothing to compare")
         return Exit.INTERRUPTED
     if csv is not None:
-        _write(csv, found.frame().to_csv(index=False))
+        put(csv, found.frame().to_csv(index=False))
     if json:
         out(json_.dumps(found.json(), ensure_ascii=True, allow_nan=False))
     else:
@@ -266,10 +266,3 @@ def _failures(found: Comparison, traces: dict[str, str]) -> Iterator[str]:
             if tuple(why) not in said:
                 said.add(tuple(why))
                 yield from within_width(why)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

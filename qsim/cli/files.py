@@ -11,6 +11,7 @@ from typing import Any
 
 from qsim.api import write_result
 from qsim.cli.together import Outcome
+from qsim.cli.whole import put
 
 
 def write_folder(outcome: Outcome, folder: Path) -> None:
@@ -19,7 +20,7 @@ def write_folder(outcome: Outcome, folder: Path) -> None:
         own = folder if outcome.wanted == 1 else folder / f"replication-{run.replication}"
         write_result(own, run.summary, run.series, run.provenance)
     summary = json.dumps(outcome.json(), indent=2, ensure_ascii=False, default=str, allow_nan=False)
-    _put(folder / "summary.json", summary + "\n")
+    put(folder / "summary.json", summary + "\n")
 
 
 def write_series(outcome: Outcome, path: Path) -> None:
@@ -28,17 +29,10 @@ def write_series(outcome: Outcome, path: Path) -> None:
 
     tables = [_numbered(run.series, run.replication) for run in outcome.runs]
     table = pd.concat(tables) if outcome.wanted > 1 else tables[0].drop(columns="replication")
-    _put(path, table.to_csv(index=False))
+    put(path, table.to_csv(index=False))
 
 
 def _numbered(table: Any, replication: int) -> Any:
     table = table.copy()
     table.insert(0, "replication", replication)
     return table
-
-
-def _put(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -13,6 +13,7 @@ import typer
 
 from qsim.cli.ends import Exit, Refused
 from qsim.cli.terminal import err, out
+from qsim.cli.whole import put
 
 if TYPE_CHECKING:
     from qsim.api import Run
@@ -165,17 +166,3 @@ def _bytes(run: Run, figure: Figure, subject: Subject, format_: str, theme: str)
 def stem(plan: Plan) -> str:
     """What its files are called."""
     return plan.name if plan.variant == "base" else f"{plan.name}-{plan.variant}"
-
-
-def put(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    writable(path)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
-def writable(path: Path) -> None:
-    """What cannot be written is said by the name that was given."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise Refused(f"{path}: not a file that can be written")

@@ -15,6 +15,7 @@ import typer
 
 from qsim.cli.ends import Exit
 from qsim.cli.terminal import err, out
+from qsim.cli.whole import put, writable
 
 if TYPE_CHECKING:
     from qsim.api import Run
@@ -46,7 +47,7 @@ def command(
     sweep: Annotated[Path | None, typer.Option(metavar="CSV", help=SWEEP)] = None,
 ) -> int:
     """Write what came of a run as one HTML file."""
-    from qsim.cli.plot import put, read_sweep, stem, writable
+    from qsim.cli.plot import read_sweep, stem
     from qsim.cli.progress import Watch
     from qsim.cli.runs import Wish, load, time
     from qsim.plot.report import render

@@ -15,6 +15,7 @@ import typer
 
 from qsim.cli.ends import Exit, Refused, worst
 from qsim.cli.terminal import err, is_terminal, out
+from qsim.cli.whole import writable
 
 if TYPE_CHECKING:
     from qsim.cli.runs import Wish
@@ -147,8 +148,7 @@ def _checked_before(loaded: Loaded, show: _Show) -> dict[str, Any] | None:
     from qsim.cli.runs import references
 
     references(loaded, show.metrics)
-    if show.csv is not None and (show.csv.is_dir() or not show.csv.absolute().parent.is_dir()):
-        raise Refused(f"--csv {show.csv}: not a file that can be written")
+    writable(show.csv, "--csv")
     if show.folder is not None:
         show.folder.mkdir(parents=True, exist_ok=True)
     if show.against is None:

@@ -15,6 +15,7 @@ import typer
 
 from qsim.cli.ends import Exit, Refused
 from qsim.cli.terminal import WIDTH, colour, out
+from qsim.cli.whole import put, writable
 
 if TYPE_CHECKING:
     from qsim.claims.verdicts import Verdict
@@ -58,22 +59,23 @@ def command(
     from qsim.cli.runs import Wish, load
     from qsim.study.sweep import sweep, without_max
 
-    _writable(csv)
+    writable(csv, "--csv")
     _drawable(plot)
     loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
     axes = _axes(loaded, over or [])
     points = looked_at(loaded, axes)
+    paths = paths_of(axes)
     wanted = [*(metric or ()), *(without_max(each) for each in pareto or ())]
-    metrics = tuple(dict.fromkeys(wanted)) or default_metrics(loaded, paths_of(axes))
+    metrics = tuple(dict.fromkeys(wanted)) or default_metrics(loaded, paths)
     metrics = with_precision(metrics, [point.plan for point in points], replications)
     _references(points, metrics)
-    asked, paths = Asked(metrics), paths_of(axes)
+    asked = Asked(metrics)
     means = Means(jobs, dask, store, resume, quiet=json)
     found = kept(loaded.plan.name, asked, means, lambda how: sweep(paths, points, metrics, replications, asked, how))
     if found is None:
         return Exit.INTERRUPTED
     if csv is not None:
-        write_csv(found, csv)
+        put(csv, found.frame().to_csv(index=False))
     _shown(loaded, found, pareto, json)
     if plot is not None:
         _draw(loaded, found, pareto, plot)
@@ -85,15 +87,10 @@ def command(
 # --- before the first run ---------------------------------------------------------------------------------------------
 
 
-def _writable(csv: Path | None) -> None:
-    if csv is not None and (csv.is_dir() or not csv.absolute().parent.is_dir()):
-        raise Refused(f"--csv {csv}: not a file that can be written")
-
-
 def _drawable(plot: Path | None) -> None:
     if plot is None:
         return
-    from qsim.cli.plot import FORMATS, writable
+    from qsim.cli.plot import FORMATS
 
     if plot.suffix[1:].lower() not in FORMATS:
         raise Refused(f"--plot {plot}: its name ends in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}")
@@ -250,15 +247,7 @@ def point_json(found: Sweep, number: int, judged: Sequence[Verdict]) -> dict[str
     return told if known is None or rule is None else told | {"precision": precision_json(rule, known)}
 
 
-def write_csv(found: Sweep, path: Path) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(found.frame().to_csv(index=False), encoding="utf-8")
-    beside.replace(path)
-
-
 def _draw(loaded: Loaded, found: Sweep, pareto: tuple[str, str] | None, path: Path) -> None:
-    from qsim.cli.plot import put
     from qsim.plot.figures import NothingToDraw, caption, of_runs
     from qsim.plot.picture import picture
 
