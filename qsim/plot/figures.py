@@ -57,6 +57,10 @@ class Swept:
     is_map: bool = False
     beside: tuple[str, ...] = ()
 
+    @property
+    def paths(self) -> list[str]:
+        return [self.path, *([self.by] if self.by else []), *self.beside]
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseBars:
@@ -138,8 +142,7 @@ _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
 
 
 def _swept_caption(figure: Swept, subject: Subject) -> str:
-    paths = [figure.path, *([figure.by] if figure.by else []), *figure.beside]
-    over = f"{', '.join(figure.references)} over {_and(paths)}"
+    over = f"{', '.join(figure.references)} over {_and(figure.paths)}"
     there_are = len(_settings(figure, subject))
     return over if there_are <= MOST_PANELS else f"{over}, the first {MOST_PANELS} of {there_are} settings of {_and(figure.beside)}"
 
@@ -222,8 +225,7 @@ def _swept(figure: Swept, subject: Subject, canvas: Canvas) -> list[Axes]:
 
 
 def _panels_of(figure: Swept, reference: str, table: pd.DataFrame, panels: Sequence[swept.Setting], axes: list[Axes]) -> list[Axes]:
-    paths = [figure.path, *([figure.by] if figure.by else []), *figure.beside]
-    found = points(table, paths, reference)
+    found = points(table, figure.paths, reference)
     for each, setting in zip(axes, panels, strict=True):
         rows = swept.of_setting(found, setting)
         if figure.is_map:

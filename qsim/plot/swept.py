@@ -62,7 +62,8 @@ def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str |
 
 
 def _name(metric: str, setting: Setting) -> str:
-    return "\n".join([metric, ", ".join(f"{short(path)} {value}" for path, value in setting)][: 1 + bool(setting)])
+    own = ", ".join(f"{short(path)} {value}" for path, value in setting)
+    return f"{metric}\n{own}" if own else metric
 
 
 def _some_of(count: int, by: str) -> str:

@@ -196,10 +196,10 @@ class Port:
         now: Nanos = self.env._now  # type: ignore[assignment]
         there = queue.visible
         deliveries = queue.hand_out(now, client, limit, timeout, None, self._choice() if self._is_flawed else 0)
-        if queue.leases.due < self.lease_alarm.armed:
-            self.lease_alarm.show(queue.leases.due)
         if not self.is_simple_receive:
             self._after_receive(deliveries, there)
+        elif queue.leases.due < self.lease_alarm.armed:
+            self.lease_alarm.show(queue.leases.due)
         return deliveries
 
     def wait(self, owner: Receiver, client: int, limit: int, timeout: Nanos | None, wait: Nanos | None) -> Credit:
