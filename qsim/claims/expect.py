@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 from qsim.claims.catching import Bound, bound_on, catch
 from qsim.claims.improves import improvement
 from qsim.claims.verdicts import FAIL, PASS, Verdict, judge, told_of
 from qsim.claims.what_if import explained_further
+from qsim.claims.words import meant
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.plan import Expectation
 from qsim.scenario.problems import close_to
 from qsim.scenario.reference import (
-    COUNT,
     RATE,
     SERIES,
-    SHARE,
     TIME,
     Reference,
     ReferenceError_,
@@ -30,7 +28,7 @@ from qsim.scenario.reference import (
     parse,
     type_of,
 )  # fmt: skip
-from qsim.units import duration, number, rate, share
+from qsim.units import share
 
 
 class CheckFailed(AssertionError):
@@ -153,7 +151,7 @@ class Alert:
 
     def fires(self, before: Any = None) -> Verdict:
         """It fires, and where ``before`` says so, before that time."""
-        value = {"alert": self.name, "before": None if before is None else _seconds(before)}
+        value = {"alert": self.name, "before": None if before is None else meant(before, TIME)}
         return _claimed("fires", value, self.runs, f"alert {self.name}")
 
 
@@ -169,7 +167,7 @@ class Alerts:
         """Whenever the incident is there, ``catch("orders.latency > 2m")`` or ``catch("orders.latency", above="2m")``, an
         alert of severity ``page`` fires at most ``within`` after it begins, and at most so many page without one; over all
         runs together.  Of a value a message, p95 over the last minute where no statistic is said."""
-        return _settled(catch(self.runs, _bound(self.runs, incident, above, below), _seconds(within), false_pages))
+        return _settled(catch(self.runs, _bound(self.runs, incident, above, below), meant(within, TIME), false_pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +205,7 @@ def _bound(runs: list[Numbers], incident: str, above: Any, below: Any) -> Bound:
         check(that, runs[0].names)
     except ReferenceError_ as error:
         raise LookupError(str(error)) from None
-    return Bound(that, given[0][0], float(_READ[dimension(that)](given[0][1])))
+    return Bound(that, given[0][0], float(meant(given[0][1], dimension(that))))
 
 
 def _claimed(predicate: str, value: Any, runs: list[Numbers], text: str | None = None) -> Verdict:
@@ -249,7 +247,7 @@ class That:
         return self._judge("within", (float(share(tolerance)), self._read(of)))
 
     def grows_at(self, slope: Any, within: Any = "1%") -> Verdict:
-        return self._judge("grows_at", (float(_per_second(slope)), float(share(within))))
+        return self._judge("grows_at", (float(meant(slope, RATE)), float(share(within))))
 
     def drains_by(self, time: Any) -> Verdict:
         """By then it has been 0 once after its largest value: of ``visible`` of a queue."""
@@ -257,7 +255,7 @@ class That:
         if that.metric not in ("visible", "drained_at") or that.statistic or that.at is not None:
             raise ValueError(f'{that.text}: that("orders.visible").drains_by("20m") asks when a queue was empty again')
         drained = replace(that, metric="drained_at", text=f"{that.object}.drained_at")
-        return self._judge("drains_by", _seconds(time), drained)
+        return self._judge("drains_by", meant(time, TIME), drained)
 
     def never_exceeds(self, most: Any) -> Verdict:
         """At no moment after the warm-up (or of the window that the reference names) is it more."""
@@ -282,7 +280,7 @@ class That:
             if dimension(other) != measured:
                 raise ValueError(f"{self._that.text} is a {measured}, {value} a {dimension(other)}")
             return other
-        return _READ[measured](value)
+        return meant(value, measured)
 
     def _judge(self, predicate: str, value: Any, that: Reference | None = None) -> Verdict:
         return _settle(Expectation(that or self._that, self._that.text, predicate, value, None, ()), self._runs)
@@ -306,19 +304,3 @@ def _is_reference(text: str) -> bool:
         return isinstance(parse(text), Reference)
     except ReferenceError_:
         return False
-
-
-def _per_second(value: Any) -> Fraction | float:
-    return rate(value) if isinstance(value, str) else value
-
-
-def _seconds(value: Any) -> int:
-    """ "2s", or seconds as ``run["..."]`` gives them."""
-    return duration(value) if isinstance(value, str) else round(value * 10**9)
-
-
-def _plain(value: Any) -> Any:
-    return number(value) if isinstance(value, str) else value
-
-
-_READ = {TIME: _seconds, RATE: _per_second, SHARE: lambda v: share(v) if isinstance(v, str) else v, COUNT: _plain}

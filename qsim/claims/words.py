@@ -1,4 +1,4 @@
-"""Numbers in the words of the trade: "2m 0s", "1,000/s", "4.5 %", "600,000".
+"""Numbers in the words of the trade, and back: "2m 0s", "1,000/s", "4.5 %", "600,000".
 
 It knows dimensions and nothing of claims.
 """
@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from qsim import units
 from qsim.scenario.reference import RATE, SHARE, TIME, Reference
 from qsim.units import DAY, HOUR, MINUTE, SECOND, digits, format_duration, format_rate, format_share
 
@@ -22,6 +23,16 @@ def say(value: Any, dimension: str) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "never"
     return _SAYS.get(dimension, _count)(value)
+
+
+def meant(value: Any, dimension: str) -> Any:
+    """What somebody writes in Python, as it is compared: "2m" or 120 (seconds) in ns, "200/s", "5%", or the number."""
+    if isinstance(value, str):
+        return _READS.get(dimension, units.number)(value)
+    return round(value * SECOND) if dimension == TIME else value
+
+
+_READS: dict[str, Callable[[Any], Any]] = {TIME: units.duration, RATE: units.rate, SHARE: units.share}
 
 
 def plain(value: Any, dimension: str) -> Any:

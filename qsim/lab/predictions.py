@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from qsim.api import Run
-from qsim.scenario.reference import COUNT, SHARE, TIME, Reference, ReferenceError_, dimension, is_known, parse
-from qsim.units import duration, number, rate, share
+from qsim.scenario.reference import COUNT, TIME, Reference, ReferenceError_, dimension, is_known, parse
+from qsim.units import SECOND
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,14 +115,11 @@ def _check(prediction: Prediction) -> None:
 
 
 def _amount(value: Any, measured: str) -> Any:
+    from qsim.claims.words import meant
+
     if isinstance(value, bool) or not isinstance(value, str | int | float | Fraction):
         raise ValueError(f'a prediction is a number, or one with a unit like "2m" or "200/s", not {value!r:.40}')
-    if isinstance(value, str):
-        return _READ.get(measured, number)(value)
-    return round(value * 10**9) if measured == TIME else value
-
-
-_READ: dict[str, Any] = {TIME: duration, "rate": rate, SHARE: share}
+    return meant(value, measured)
 
 
 def _said(prediction: Prediction) -> str:
@@ -203,7 +200,7 @@ def _draw(run: Run, prediction: Prediction, axes: list[Axes], theme: str) -> Non
 
 
 def _height(prediction: Prediction) -> float:
-    return float(prediction.amount) / (10**9 if prediction.measured == TIME else 1)
+    return float(prediction.amount) / (SECOND if prediction.measured == TIME else 1)
 
 
 def _is_of(about: Reference, label: str) -> bool:

@@ -37,6 +37,12 @@ def test_what_does_not_hold_raises_the_explanation(run):
     assert caught.value.verdict.observed == 1.0
 
 
+@pytest.mark.parametrize("limit", [0.5, "0.5"])
+def test_money_is_a_plain_number(limit):
+    run = qsim.load("polling-cost").set({"run.duration": "2s"}).run()
+    assert expect(run).that("jobs.cost at end").below(limit).verdict == "pass"
+
+
 def test_no_data_is_not_a_pass(run):
     with pytest.raises(Inconclusive, match="no data"):
         expect(run).that("orders.second_receive max").below("1s")
