@@ -6,9 +6,9 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.etree.ElementTree import Element, SubElement
 
-from qsim.cli.junit import clean
+from qsim.cli.junit import clean, report
 from qsim.lab.grading import Grade
 from qsim.lab.sandbox import Outcome
 
@@ -57,11 +57,7 @@ def _exercise(one: Outcome) -> dict[str, Any]:
 
 def write_junit(path: Path, done: list[Grade]) -> None:
     """A suite a submission; an exercise without all points is a failure, one that could not be checked an error."""
-    root = Element("testsuites", name="qsim grade")
-    for grade in done:
-        _suite(root, grade)
-    indent(root)
-    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    report(path, "qsim grade", done, _suite)
 
 
 def _suite(root: Element, grade: Grade) -> None:

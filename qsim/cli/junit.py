@@ -1,11 +1,11 @@
-"""What ``check`` found, as JUnit XML: a suite a file, a case an expectation."""
+"""What ``check`` found, as JUnit XML: a suite a file, a case an expectation; and what every such report is."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from qsim.cli.ends import Exit
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from qsim.claims.verdicts import Verdict
     from qsim.cli.check import Case
 
+Judged = TypeVar("Judged")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(path: Path, cases: list[Case]) -> None:
     """One report of all files."""
-    root = Element("testsuites", name="qsim check")
-    for case in cases:
-        _suite(root, case)
+    report(path, "qsim check", cases, _suite)
+
+
+def report(path: Path, command: str, parts: Iterable[Judged], put: Callable[[Element, Judged], None]) -> None:
+    """A file of the suites that ``put`` makes of the parts."""
+    root = Element("testsuites", name=command)
+    for part in parts:
+        put(root, part)
     indent(root)
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
