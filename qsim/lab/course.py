@@ -36,6 +36,12 @@ def solutions_of(lesson: Path) -> Path:
     return lesson.parent / "solutions" / f"{lesson.stem}.py"
 
 
+def place_of(exercise: str) -> str:
+    """ "notebooks/01-core-model.ipynb, 01.2"; empty for an exercise of no lesson."""
+    lesson = lessons().get(exercise.partition(".")[0])
+    return f"notebooks/{lesson.stem}.ipynb, {exercise}" if lesson else ""
+
+
 # --- a folder to hand out ---------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from qsim.api import Run, Scenario
 from qsim.claims.expect import CheckFailed, Inconclusive
-from qsim.lab.lessons import place_of
+from qsim.lab.course import place_of
 from qsim.lab.limits import TookTooLong, within
 from qsim.scenario.problems import ScenarioError, in_order, render
 
