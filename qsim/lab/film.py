@@ -19,6 +19,7 @@ from qsim.metrics.ledger import NEVER, NUMBER_BITS, PROCESS_BITS
 from qsim.metrics.life import Row, leases, rows_of_each, sentences
 from qsim.metrics.naming import message_name
 from qsim.metrics.numbers import Numbers
+from qsim.scenario.plan import ConsumerPlan
 from qsim.scenario.reference import parse
 from qsim.units import MILLISECOND, SECOND, Nanos, duration, format_duration
 
@@ -122,7 +123,7 @@ def _there(numbers: Numbers, start: Nanos, end: Nanos, queue: int | None) -> Any
 
 
 def _film(numbers: Numbers, window: Window) -> dict[str, Any]:
-    plan = numbers.plan
+    plan, came = numbers.plan, _came(numbers)
     each = rows_of_each(numbers.ledger, window.chosen)
     dots = [dot for message, rows in each.items() for dot in _dots(numbers, message, rows, window)]
     dead = {queue.profile.dlq.queue for queue in plan.queues if queue.profile.dlq is not None}
@@ -135,8 +136,8 @@ def _film(numbers: Numbers, window: Window) -> dict[str, Any]:
         "queues": [
             {"name": queue.name, "dead": queue.name in dead, "visible": _levels(numbers, queue.name, window)} for queue in plan.queues
         ],
-        "consumers": [_consumer(numbers, i) for i in range(len(plan.consumers))],
-        "up": _up(numbers, window.end),
+        "consumers": [_consumer(consumer, i, came) for i, consumer in enumerate(plan.consumers)],
+        "up": _up(came, len(plan.consumers), window.end),
         "messages": dots,
     }
 
@@ -150,25 +151,25 @@ def _levels(numbers: Numbers, queue: str, window: Window) -> list[int]:
     return [int(level) for level in numbers.function(parse(f"{queue}.visible")).over(times)]
 
 
-def _came(numbers: Numbers) -> list[tuple[Nanos, int, int]]:
-    """(time, client, kind): when processes come and go."""
+_Came = list[tuple[Nanos, list[int], int]]
+"""(time, [consumer, process], kind): when processes come and go."""
+
+
+def _came(numbers: Numbers) -> _Came:
     rows = numbers.ledger.select(Kind.UP, Kind.DOWN, columns=("time", "client", "kind"))
-    return list(zip(rows.time.tolist(), rows.client.tolist(), rows.kind.tolist(), strict=True))
+    return list(zip(rows.time.tolist(), map(_process, rows.client.tolist()), rows.kind.tolist(), strict=True))
 
 
-def _consumer(numbers: Numbers, index: int) -> dict[str, Any]:
+def _consumer(consumer: ConsumerPlan, index: int, came: _Came) -> dict[str, Any]:
     """However many processes it has at most, and for how many of them there is no room."""
-    consumer = numbers.plan.consumers[index]
-    own = [client & (1 << PROCESS_BITS) - 1 for _, client, _ in _came(numbers) if client >> PROCESS_BITS == index]
+    own = [process for _, (c, process), _ in came if c == index]
     many = max(consumer.count, 1 + max(own, default=0))
     return {"name": consumer.name, "processes": min(many, PROCESSES), "more": max(0, many - PROCESSES)}
 
 
-def _up(numbers: Numbers, end: Nanos) -> list[list[Any]]:
-    """[time, [consumer, process], 1 or 0] of the processes that are drawn."""
-    many = len(numbers.plan.consumers)
-    seen = [(t, _process(client), kind) for t, client, kind in _came(numbers) if t < end]
-    return [[_s(t), [c, p], int(kind == Kind.UP)] for t, (c, p), kind in seen if c < many and p < PROCESSES]
+def _up(came: _Came, many: int, end: Nanos) -> list[list[Any]]:
+    """[time, [consumer, process], 1 or 0] of the processes that are drawn; there are so ``many`` consumers."""
+    return [[_s(t), [c, p], int(kind == Kind.UP)] for t, (c, p), kind in came if t < end and c < many and p < PROCESSES]
 
 
 def _process(client: int) -> list[int]:
