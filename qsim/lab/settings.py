@@ -12,6 +12,7 @@ from typing import Any
 
 from qsim import units
 from qsim.api import Scenario
+from qsim.scenario.paths import value_at
 from qsim.units import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 
 STEPS = 20
@@ -49,7 +50,7 @@ def settings(scenario: Scenario, asked: Mapping[str, Any]) -> list[Setting]:
     the scenario stands, or with their first value where it says nothing."""
     if not asked:
         raise ValueError('say what may be changed: {"consumers.worker.count": (1, 20)}')
-    return [_setting(path, values, _stands(scenario.document, path)) for path, values in asked.items()]
+    return [_setting(path, values, value_at(scenario.document, tuple(path.split(".")))) for path, values in asked.items()]
 
 
 def _setting(path: str, values: Any, now: Any) -> Setting:
@@ -111,11 +112,3 @@ def _standing(path: str, steps: Sequence[Any], now: Any, reads: Callable[[Any], 
         return Setting(path, steps, steps[0])
     ordered = steps if len(known) == len(steps) else [known[key] for key in sorted(known)]
     return Setting(path, ordered, known[number])
-
-
-def _stands(document: Any, path: str) -> Any:
-    for part in path.split("."):
-        if not isinstance(document, Mapping) or part not in document:
-            return None
-        document = document[part]
-    return document
