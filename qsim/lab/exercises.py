@@ -80,7 +80,7 @@ class Exercise:
         """The scenario with the answer (``{"consumers.worker.count": 10}``, or a Scenario), run under the grader's seed;
         a list of runs where there are several ``replications``.  An answer that is not there or not a valid scenario
         fails the checks that ask for this run instead of raising, and all checks below if nothing else ran."""
-        how = {"seed": _seed(), "max_messages": MOST_MESSAGES, **how}
+        how = {"seed": seed_of_the_grader(), "max_messages": MOST_MESSAGES, **how}
         try:
             with within(LONGEST_S):
                 changed = _changed(scenario, answer)
@@ -201,7 +201,8 @@ def _finished(run: Run) -> Run:
     return run
 
 
-def _seed() -> int | None:
+def seed_of_the_grader() -> int | None:
+    """None where nobody grades."""
     seed = os.environ.get(SEED_OF_THE_GRADER)
     return int(seed) if seed else None
 
