@@ -6,7 +6,7 @@ It knows lines of 80 columns, files of seeds and of grades.  Who runs what an an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ from qsim.cli.ends import Exit, Refused
 from qsim.cli.terminal import WIDTH, colour, err, out
 
 if TYPE_CHECKING:
-    from qsim.lab.grading import Grade, Proof, Work
+    from qsim.lab.grading import Grade, Proof, Submission, Work
 
 SEEDS_OF_A_SELF_TEST = 50
 
@@ -89,9 +89,9 @@ def _bytes(told: str) -> int:
     return _parsed("--memory", in_mib, size, "2GiB") * (1024 if in_mib != told else 1)
 
 
-def _parsed(option: str, told: str, parse: object, example: str) -> int:
+def _parsed(option: str, told: str, parse: Callable[[str], int], example: str) -> int:
     try:
-        value = int(parse(told))  # type: ignore[operator]
+        value = parse(told)
     except ValueError as error:
         raise Refused(f"{option} {told}: {error}") from None
     if value <= 0:
@@ -111,7 +111,7 @@ def _grade(target: Path, work: Work, csv: Path | None, junit: Path | None, json:
     handed_in = submissions(target)
     if not handed_in:
         raise Refused(f"{target}: there is no notebook in this folder")
-    _not_into(target, csv, junit, json)
+    _not_into(handed_in, csv, junit, json)
     wide = max(len(one.whose) for one in handed_in)
     done = list(_told(handed_in, work, min(wide, WIDTH - 40)))
     done.sort(key=lambda grade: grade.submission.whose)
@@ -121,14 +121,15 @@ def _grade(target: Path, work: Work, csv: Path | None, junit: Path | None, json:
     return Exit.OK
 
 
-def _not_into(target: Path, *files: Path | None) -> None:
+def _not_into(handed_in: list[Submission], *files: Path | None) -> None:
     """A submission is never written to."""
+    submitted = {one.path.resolve() for one in handed_in}
     for file in files:
-        if file is not None and target.is_file() and file.resolve() == target.resolve():
+        if file is not None and file.resolve() in submitted:
             raise Refused(f"{file}: this is what was handed in, and stays as it is")
 
 
-def _told(handed_in: list, work: Work, wide: int) -> Iterator[Grade]:  # type: ignore[type-arg]
+def _told(handed_in: list[Submission], work: Work, wide: int) -> Iterator[Grade]:
     from qsim.cli.progress import Watch
     from qsim.lab.grading import grades
 

@@ -87,6 +87,15 @@ def test_files_of_grades(toy, hand_in, tmp_path, capsys):
     assert len(lines) == 4 and all(len(line) <= 80 for line in lines)
 
 
+def test_what_was_handed_in_is_not_written_over(toy, hand_in, capsys):
+    path = hand_in("ann", ALL)
+    before = path.read_bytes()
+    for target in (path, path.parent):
+        assert qsim(["grade", str(target), "--csv", str(path)]) == 2
+        assert "this is what was handed in" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
