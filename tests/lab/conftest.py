@@ -1,4 +1,4 @@
-"""A toy lesson in place of the course's, and notebooks of those who answer it."""
+"""A small scenario; a toy lesson in place of the course's, and notebooks of those who answer it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ import pytest
 from qsim.lab import cells, course
 
 TOY = Path(__file__).parent / "toy"
+SHOP = """
+qsim: 1
+name: shop
+run: {duration: 20s}
+producers: {shop: {to: orders, rate: 1000/s, arrivals: regular}}
+queues: {orders: {}}
+consumers: {worker: {from: orders, count: 8, service: 10ms}}
+"""
 
 
 @pytest.fixture

@@ -13,15 +13,7 @@ import pytest
 from qsim import expect, load
 from qsim.lab import Exercise, exercise
 from qsim.lab import exercises as module
-
-SHOP = """
-qsim: 1
-name: shop
-run: {duration: 20s}
-producers: {shop: {to: orders, rate: 1000/s, arrivals: regular}}
-queues: {orders: {}}
-consumers: {worker: {from: orders, count: 8, service: 10ms}}
-"""
+from tests.lab.conftest import SHOP
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.lab.conftest import SHOP
+
 pytest_plugins = ["pytester"]
 
-SHOP = """
-qsim: 1
-name: shop
-run: {duration: 20s}
-producers: {shop: {to: orders, rate: 1000/s, arrivals: regular}}
-queues: {orders: {}}
-consumers: {worker: {from: orders, count: 8, service: 10ms}}
-"""
 TEACHER = """
 import pytest
 from qsim import expect
