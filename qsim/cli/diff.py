@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused
-from qsim.cli.terminal import colour, out
+from qsim.cli.terminal import colour, out, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,14 +121,10 @@ def _block(what: str, pairs: Pairs) -> Iterator[str]:
 
     if not pairs:
         return
-    rows = [[name, *(_short(said(value)) for value in pair)] for name, pair in list(pairs.items())[:MOST]]
+    rows = [[name, *(short(said(value), MOST) for value in pair)] for name, pair in list(pairs.items())[:MOST]]
     head, *lines = table([[what, "A", "B"], *rows])
     yield colour(head, "bold")
     yield from lines
     if len(pairs) > MOST:
         yield f" and {len(pairs) - MOST} more (--json has all)"
     yield ""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MOST else text[: MOST - 1] + "…"

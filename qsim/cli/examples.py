@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qsim.cli.ends import Exit
 from qsim.cli.table import table
-from qsim.cli.terminal import WIDTH, clean, out
+from qsim.cli.terminal import WIDTH, clean, out, short
 
 _LESSONS = len("lesson-01 07")
 
@@ -40,7 +40,7 @@ def _by_folder() -> dict[str, list[Example]]:
 
 def _listed(found: list[Example]) -> list[str]:
     room = WIDTH - max(len(name) for name, _, _ in found) - _LESSONS - 5
-    return table([[name, _short(title, room), _lessons(tags)] for name, title, tags in found], left=3)
+    return table([[name, short(title, room), _lessons(tags)] for name, title, tags in found], left=3)
 
 
 def examples() -> Iterator[Example]:
@@ -61,7 +61,3 @@ def _lessons(tags: list[str]) -> str:
     """lesson-01 and lesson-07 as lesson-01 07."""
     numbers = [tag.removeprefix("lesson-") for tag in tags if tag.startswith("lesson-")]
     return f"lesson-{' '.join(numbers[:2])}" if numbers else ""
-
-
-def _short(title: str, room: int) -> str:
-    return title if len(title) <= room else title[: room - 1].rstrip() + "…"

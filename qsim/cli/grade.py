@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qsim.cli.ends import Exit, Refused
-from qsim.cli.terminal import WIDTH, colour, err, out
+from qsim.cli.terminal import WIDTH, colour, err, out, short
 
 if TYPE_CHECKING:
     from qsim.lab.grading import Grade, Proof, Submission, Work
@@ -144,10 +144,10 @@ def _line(grade: Grade, wide: int) -> str:
     one = grade.submission
     name = one.whose if len(one.whose) <= wide else f"…{one.whose[1 - wide :]}"
     if one.problem:
-        return _short(f"{name:<{wide}}  not graded: {one.problem}")
+        return short(f"{name:<{wide}}  not graded: {one.problem}")
     number = one.lesson[:2] if one.lesson[:1].isdigit() else "  "
     points = f"{grade.points:g} of {grade.of:g}"
-    return _short(f"{name:<{wide}}  {number}  {points:>8}  {_why(grade)}").rstrip()
+    return short(f"{name:<{wide}}  {number}  {points:>8}  {_why(grade)}").rstrip()
 
 
 def _why(grade: Grade) -> str:
@@ -156,10 +156,6 @@ def _why(grade: Grade) -> str:
     broken = [f"{outcome.exercise} {outcome.error}" for outcome in lost if outcome.error]
     others = [outcome.exercise for outcome in lost if not outcome.error]
     return "; ".join([*broken, *(["not all of " + ", ".join(others)] if others else [])])
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 # --- the self-test ----------------------------------------------------------------------------------------------------

@@ -65,6 +65,11 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
+def short(text: str, room: int = WIDTH) -> str:
+    """Its beginning, where there is no room for all."""
+    return text if len(text) <= room else text[: room - 1].rstrip() + "…"
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed before we began
         return
