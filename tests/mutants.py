@@ -361,7 +361,7 @@ MUTANTS = [
         "            if copy is first or found:\n", "            if copy is first or found or first not in self.held.values():\n",
     ),
     Mutant(
-        "activemq's delay does not grow", "AMQ-17", CLIENT,
+        "activemq's delay does not grow", "AMQ-17", "kernel/redelivery.py",
         "longer = int(last * self.multiplier)", "longer = int(last)",
     ),
     Mutant(

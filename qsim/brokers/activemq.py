@@ -7,8 +7,8 @@ Each value cites its rule: AMQ-n in the project's list of broker rules, from the
 from __future__ import annotations
 
 from qsim.brokers.cite import profile
-from qsim.kernel.client import Redelivery
 from qsim.kernel.profile import Dispatch, Grouping, OnCrash, Order, ReturnsTo, Stale
+from qsim.kernel.redelivery import Redelivery
 from qsim.units import SECOND
 
 LEVELS = 10

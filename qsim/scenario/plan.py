@@ -13,8 +13,8 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
-from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.profile import Profile
+from qsim.kernel.redelivery import AckMode, Redelivery
 from qsim.kernel.routing import Subscription
 from qsim.units import Nanos
 

@@ -18,7 +18,6 @@ from qsim.brokers import AZURE_SERVICE_BUS, PROFILES, VERSIONS
 from qsim.brokers.activemq import REDELIVERY
 from qsim.brokers.servicebus import DETECTION_WINDOW, dead_letter_queue_of
 from qsim.brokers.sqs import HIGH_THROUGHPUT
-from qsim.kernel.client import AckMode, Redelivery
 from qsim.kernel.deadlines import FOREVER
 from qsim.kernel.filters import Rule, Sql
 from qsim.kernel.profile import (
@@ -34,6 +33,7 @@ from qsim.kernel.profile import (
     Stale,
     Throttle,
 )
+from qsim.kernel.redelivery import AckMode, Redelivery
 from qsim.kernel.routing import Subscription
 from qsim.scenario import autoscalers, files, model, plan, recorded, reference
 from qsim.units import MILLISECOND, MINUTE, SECOND, Nanos, UnitError, duration, number, rate, share

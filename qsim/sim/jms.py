@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qsim.kernel.client import AckMode, Consumer, Copy, Session
+from qsim.kernel.client import Consumer, Copy, Session
 from qsim.kernel.deadlines import NEVER
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Delivery
+from qsim.kernel.redelivery import AckMode
 from qsim.scenario.plan import ConsumerPlan, JmsClient
 from qsim.sim.alarm import Reminder
 from qsim.sim.latency import Road, receive_takes

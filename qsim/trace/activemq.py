@@ -25,12 +25,13 @@ from qsim.brokers.activemq import (
     TOPIC_PREFETCH,
 )
 from qsim.kernel.broker import Broker
-from qsim.kernel.client import AckMode, Consumer, Copy, Redelivery, Session, hand_on
+from qsim.kernel.client import Consumer, Copy, Session, hand_on
 from qsim.kernel.dispatch import ENDS_GROUP
 from qsim.kernel.journal import Cause
 from qsim.kernel.message import Credit, Deliveries, Delivery
 from qsim.kernel.profile import Capacity, DeadLetter, Dispatch, Order, Profile
 from qsim.kernel.queue import DELIVERY_MODE
+from qsim.kernel.redelivery import AckMode, Redelivery
 from qsim.kernel.routing import Subscription, virtual_topic_of
 from qsim.trace.load import Json, nanos
 from qsim.trace.stage import OK, Dialect, Malformed, NotCovered, Result, Stage, seconds

@@ -6,11 +6,12 @@ import pytest
 
 from qsim.brokers import ACTIVEMQ_CLASSIC, RULES
 from qsim.kernel.broker import Broker
-from qsim.kernel.client import AckMode, Redelivery, Session, hand_on
+from qsim.kernel.client import Session, hand_on
 from qsim.kernel.dispatch import ENDS_GROUP
 from qsim.kernel.journal import Cause, Kind
 from qsim.kernel.profile import Capacity, DeadLetter, Dispatch, Order
 from qsim.kernel.queue import DELIVERY_MODE
+from qsim.kernel.redelivery import AckMode, Redelivery
 from qsim.kernel.routing import virtual_topic_of
 from qsim.units import MILLISECOND, SECOND
 
