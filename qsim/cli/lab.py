@@ -12,6 +12,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -84,10 +85,15 @@ def _jupyter(first: Path, no_browser: bool) -> int:
     """It is JupyterLab that asks what Ctrl-C means."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        # in a container one is root, which JupyterLab wants to be told
-        told = ["--no-browser"] * no_browser + ["--allow-root"] * (getattr(os, "geteuid", lambda: 1)() == 0)
-        line = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *told]
+        line = [sys.executable, "-m", "jupyterlab", str(first.resolve()), *_told(first, no_browser)]
         process = subprocess.Popen(line, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None)
         return Exit.FAILED if process.wait() else Exit.OK
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _told(first: Path, no_browser: bool) -> list[str]:
+    """Options of JupyterLab's: its address is the lesson's, and it says little more than that."""
+    quiet = ["--log-level=WARN", f"--LabApp.default_url=/lab/tree/{quote(first.name)}"]
+    root = getattr(os, "geteuid", lambda: 1)() == 0  # as in a container, which JupyterLab wants to be told
+    return quiet + ["--no-browser"] * no_browser + ["--allow-root"] * root

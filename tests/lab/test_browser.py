@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+import re
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,22 +53,36 @@ def lab(tmp_path_factory):
     """The address of a JupyterLab of our own on a notebook with sliders and a film."""
     home = tmp_path_factory.mktemp("home")
     (home / "sliders.ipynb").write_text(json.dumps(notebook(CELLS)), encoding="utf-8")
-    token = secrets.token_hex(8)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(home / "config"),
-                   "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_DATA_DIR": str(home / "data"), "IPYTHONDIR": str(home / "ipython")}  # fmt: skip
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               f"--IdentityProvider.token={token}", "--LabApp.news_url=None", f"--ServerApp.root_dir={home}"]  # fmt: skip
+    told = ["jupyterlab", "sliders.ipynb", "--no-browser", "--allow-root", "--LabApp.default_url=/lab/tree/sliders.ipynb"]
+    yield from served(told, home)
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """The address that ``qsim lab`` says to somebody who has never started it."""
+    yield from served(["qsim", "lab", "--no-browser"], tmp_path_factory.mktemp("learner"))
+
+
+def served(command, home):
+    """Run the module in a home of its own, and end it; yields the address that it has told."""
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in environment.items() if not name.startswith(("JUPYTER", "IPYTHON", "XDG"))}
     with open(home / "log", "wb") as log:
-        server = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen([sys.executable, "-m", *command], cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, home / "log")
-            yield f"http://127.0.0.1:{port}/lab/tree/sliders.ipynb?token={token}"
+            yield address_in(home / "log", server)
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)
             server.wait(30)
+
+
+def address_in(log, server):
+    for _ in range(600):
+        if found := re.search(r"http://127\.0\.0\.1:\S+", log.read_text()):
+            return found[0]
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
 
 
 def notebook(cells):
@@ -81,32 +93,28 @@ def notebook(cells):
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": code}
 
 
-def wait_for(address, server, log):
-    for _ in range(600):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
-
-
-def picture(page, name):
+def picture(page, name, of=None):
     if "QSIM_PICTURES" in os.environ:
+        if of is not None:
+            of.evaluate("it => it.scrollIntoView({block: 'center'})")
+            page.wait_for_timeout(500)  # what was out of sight is drawn
         page.screenshot(path=str(Path(os.environ["QSIM_PICTURES"]) / f"{name}.png"))
 
 
 # --- JupyterLab -------------------------------------------------------------------------------------------------------
 
 
-def test_in_jupyterlab_a_slider_changes_the_plot_and_a_film_plays(chromium, lab):
-    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(lab, timeout=60_000)
+def run_all(page, address):
+    page.goto(address, timeout=60_000)
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
     page.wait_for_selector("text=/ipykernel.*Idle/", timeout=60_000)  # before, it would run nothing, and say nothing
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
+
+
+def test_in_jupyterlab_a_slider_changes_the_plot_and_a_film_plays(chromium, lab):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    run_all(page, lab)
     state, plot = page.locator(".qsim-live .state"), page.locator(".qsim-live .picture")
     page.wait_for_function("document.querySelector('.qsim-live .state')?.textContent.startsWith('the whole run')", timeout=60_000)
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]").count() == 0
@@ -129,6 +137,31 @@ def test_in_jupyterlab_a_slider_changes_the_plot_and_a_film_plays(chromium, lab)
     page.wait_for_function("document.querySelector('.qsim-film .now').textContent.includes('LEASE ENDED')")
     page.evaluate("document.body.dataset.jpThemeLight = 'false'")
     picture(page, "lab-dark")
+    page.close()
+
+
+def test_a_first_learner_opens_lesson_01_runs_all_and_moves_a_slider(chromium, lessons):
+    assert "/lab/tree/01-core-model.ipynb?token=" in lessons
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    run_all(page, lessons)
+    score = page.locator(".jp-OutputArea-output", has_text="01.4").last  # the last cell's
+    score.wait_for(timeout=180_000)
+    assert page.locator(".jp-RenderedText[data-mime-type*=error]").count() == 0
+    assert "not answered yet" in score.inner_text()
+    picture(page, "lesson-01-exercises")
+
+    plot, before = page.locator(".qsim-live .picture"), "document.querySelector('.qsim-live .picture')"
+    whole = "document.querySelector('.qsim-live .state')?.textContent.startsWith('the whole run')"
+    plot.scroll_into_view_if_needed()
+    page.wait_for_function(whole, timeout=60_000)
+    picture(page, "lesson-01-eight-workers", of=plot)
+    drawn = plot.inner_html()
+    handle = page.locator(".jupyter-widgets .noUi-handle").first
+    handle.focus()
+    for _ in range(2):
+        handle.press("ArrowRight")
+    page.wait_for_function(f"drawn => {before}.innerHTML !== drawn && {whole}", arg=drawn, timeout=60_000)
+    picture(page, "lesson-01-ten-workers", of=plot)
     page.close()
 
 

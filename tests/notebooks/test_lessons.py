@@ -36,6 +36,12 @@ def test_nothing_is_stored_that_a_run_shows(path):
 
 
 @each_lesson
+def test_it_stands_among_the_others_under_its_title(path):
+    [title] = re.findall(r"^# # (.*?):", path.with_suffix(".py").read_text(), re.MULTILINE)
+    assert f"| [{title}]({path.stem}.ipynb) |" in (FOLDER / "README.md").read_text()
+
+
+@each_lesson
 def test_it_has_its_title_and_the_seven_sections(path):
     headings = [line for cell in cells.read(path) if not cell.is_code for line in cell.source.splitlines()]
     assert next(iter(headings)).startswith(f"# {path.stem[:2]} ")
