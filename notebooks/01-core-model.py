@@ -39,7 +39,7 @@ from qsim.lab import chart, exercise, explore, predict, show
 
 # %%
 s = load("backlog-growth")
-{part: s.document[part] for part in ("queues", "producers", "consumers")}
+print(s.show("queues", "producers", "consumers"))
 
 # %% [markdown]
 # ## Predict

@@ -36,7 +36,7 @@ from qsim.units import share
 
 # %%
 s = load("visibility-timeout")
-{part: s.document[part] for part in ("queues", "consumers")}
+print(s.show("queues", "consumers"))
 
 # %% [markdown]
 # ## Predict
@@ -54,7 +54,7 @@ predict("jobs-dlq.visible at end", ...)
 # Five replications: the same scenario with five different lucks. What is said below holds for all of them together.
 
 # %%
-runs = [s.run(replication=number) for number in range(1, 6)]
+runs = s.runs(5)
 r = runs[0]
 print(r.show())
 
@@ -109,7 +109,7 @@ print(f"{once:.1f} workers if each job runs once, {five_times:.1f} if each long 
 # to the next receive.)
 
 # %%
-longer = [s.with_variant("longer-timeout").run(replication=number) for number in range(1, 6)]
+longer = s.with_variant("longer-timeout").runs(5)
 expect(longer).that("worker.duplicates total").is_(0)
 expect(longer).that("worker.utilization mean").between("35%", "50%")
 expect(longer).that("jobs.recovery_time p95").above("14m");
@@ -122,7 +122,7 @@ expect(longer).that("jobs.recovery_time p95").above("14m");
 # hours. A dead one says nothing, and its job is back within 30 s.
 
 # %%
-heartbeat = [s.with_variant("heartbeat").run(replication=number) for number in range(1, 6)]
+heartbeat = s.with_variant("heartbeat").runs(5)
 expect(heartbeat).that("worker.duplicates total").is_(0)
 expect(heartbeat).that("jobs-dlq.visible at end").is_(0)
 expect(heartbeat).that("jobs.recovery_time max").at_most("30s")

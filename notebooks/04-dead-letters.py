@@ -35,7 +35,7 @@ from qsim.lab import chart, exercise, explore, predict, show
 s = load("poison-blocks-the-queue").set(
     {"producers.api.rate": "20/s", "consumers.worker.count": 5, "producers.api.message.poison.first": 5}
 )
-{part: s.document[part] for part in ("queues", "producers", "consumers")}
+print(s.show("queues", "producers", "consumers"))
 
 # %% [markdown]
 # ## Predict

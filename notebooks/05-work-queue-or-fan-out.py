@@ -31,7 +31,7 @@ from qsim.lab import exercise, predict, show
 
 # %%
 s = load("work-queue-and-fan-out")
-{part: s.document[part] for part in ("topics", "consumers")}
+print(s.show("topics", "consumers"))
 
 # %% [markdown]
 # ## Predict

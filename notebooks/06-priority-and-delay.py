@@ -31,7 +31,7 @@ from qsim.lab import chart, exercise, explore, predict, show
 
 # %%
 s = load("starvation")
-{part: s.document[part] for part in ("queues", "producers", "consumers")}
+print(s.show("queues", "producers", "consumers"))
 
 # %% [markdown]
 # ## Predict

@@ -31,7 +31,7 @@ from qsim.lab import exercise, predict
 
 # %%
 s = load("brokers")
-{part: s.document[part] for part in ("producers", "consumers", "timeline")}
+print(s.show("producers", "consumers", "timeline"))
 
 # %% [markdown]
 # ## Predict

@@ -32,7 +32,7 @@ from qsim.lab import chart, exercise, predict, show
 
 # %%
 s = load("sync-over-queue")
-{part: s.document[part] for part in ("producers", "consumers")}
+print(s.show("producers", "consumers"))
 
 # %% [markdown]
 # ## Predict

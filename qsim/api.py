@@ -241,6 +241,19 @@ class Scenario:
         recording = simulate(self.plan, seed, replication, until=end, max_messages=max_messages, progress=progress)
         return Run(recording, self)
 
+    def runs(self, replications: int, *, seed: int | None = None, until: int | str | None = None) -> list[Run]:
+        """The same with other luck each time, replications 1 to ``replications``: ``expect(s.runs(5))`` is about all of
+        them."""
+        _are_counts(replications=replications)
+        return [self.run(seed=seed, replication=number, until=until) for number in range(1, replications + 1)]
+
+    def show(self, *parts: str) -> str:
+        """What is written, with what was changed, as YAML; of some parts: ``print(s.show("queues", "consumers"))``.  With
+        every default filled in: ``qsim show``."""
+        from qsim.scenario.show import written
+
+        return written(self.loaded, parts)
+
     def __repr__(self) -> str:
         return f"<Scenario {self.name}{'' if self.variant == 'base' else ' ' + self.variant}>"
 
@@ -413,7 +426,8 @@ class Run:
         return "\n".join([*_heading(self), "", *_tables(self), *_judged(self), f"digest {self.digest}"])
 
     def __repr__(self) -> str:
-        return f"<Run of {self.plan.name}, seed {self.seed}>"
+        other = self.recording.replication
+        return f"<Run of {self.plan.name}, seed {self.seed}{f', replication {other}' * (other > 1)}>"
 
 
 def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[str, Any]:

@@ -56,6 +56,37 @@ def test_a_run_gives_numbers_in_seconds(run):
     assert run["jobs.second_receive max from 0 to 1ns"] is None
 
 
+def test_runs_are_the_replications_in_turn(scenario, run):
+    first, second = scenario.runs(2, until="5m")
+    assert first.digest == scenario.run(until="5m").digest
+    assert second.digest == scenario.run(replication=2, until="5m").digest != first.digest
+    assert "replication 2" in repr(second) and "replication" not in repr(first)
+    with pytest.raises(ValueError, match="replications=0: a whole number, 1 or more"):
+        scenario.runs(0)
+
+
+def test_a_scenario_shows_what_is_written_with_what_was_changed(scenario):
+    changed = scenario.set("consumers.worker.count", 25)
+    assert qsim.load(text=changed.show()).plan == changed.plan
+    assert changed.show("queues", "producers") == """\
+queues:
+  jobs:
+    profile: sqs-standard
+    visibility_timeout: 30s
+    dlq: {queue: jobs-dlq, max_receives: 3}
+  jobs-dlq:
+    profile: sqs-standard
+    retention: 14d
+
+producers:
+  api:
+    to: jobs
+    rate: 30/min
+    message: {poison: 2%}"""
+    with pytest.raises(LookupError, match=r"no part 'queue'; it has: qsim, name, .*queues"):
+        scenario.show("queue")
+
+
 def test_a_run_may_stop_before_its_end(scenario, run):
     assert scenario.run(until="5m").digest == scenario.run(until=5 * qsim.MINUTE).digest != run.digest
 

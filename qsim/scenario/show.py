@@ -37,17 +37,30 @@ def show(loaded: Loaded) -> str:
     return "\n".join([*head, *_lines(filled.data, filled, (), 0)]) + "\n"
 
 
-class _Filled:
-    """A document on its way to being complete.
+def written(loaded: Loaded, parts: tuple[str, ...]) -> str:
+    """Only what was written, what was changed since included; of all parts, or of some ("queues").  LookupError for a part
+    that is not there."""
+    there = loaded.document
+    if missing := next((part for part in parts if part not in there), None):
+        raise LookupError(f"the scenario has no part '{missing}'; it has: {', '.join(there)}")
+    return "\n".join(_lines({part: there[part] for part in parts or there}, _Remarks(), (), 0)).strip("\n")
 
-    ``comments`` and ``notes`` are by path; ``follows`` are the paths that a variant resets.
-    """
 
-    def __init__(self, loaded: Loaded) -> None:
-        self.loaded = loaded
-        self.data: dict[str, Any] = deepcopy(loaded.document)
+class _Remarks:
+    """What stands beside the keys (``comments``) and below them (``notes``), by path."""
+
+    def __init__(self) -> None:
         self.comments: dict[Path, str] = {}
         self.notes: dict[Path, list[str]] = {}
+
+
+class _Filled(_Remarks):
+    """A document on its way to being complete; ``follows`` are the paths that a variant resets."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__()
+        self.loaded = loaded
+        self.data: dict[str, Any] = deepcopy(loaded.document)
         self.follows: dict[Path, tuple[str, ...]] = {}
         self.profiles = {name: resolve.profile_of(queue) for name, queue in loaded.model.queues.items()}
         self._fill()
@@ -339,26 +352,26 @@ _EXPANDED_AS: dict[tuple[type, str], model.Shape] = {
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _lines(data: dict[str, Any], filled: _Filled, path: Path, depth: int) -> Iterator[str]:
+def _lines(data: dict[str, Any], beside: _Remarks, path: Path, depth: int) -> Iterator[str]:
     space = "  " * depth
     for key, value in data.items():
         here = (*path, key)
         if depth == 0 and (isinstance(value, dict) or _is_long(value)):
             yield ""
-        yield from _entry(_scalar(key), value, filled, here, depth)
-    for note in filled.notes.get(path, ()):
+        yield from _entry(_scalar(key), value, beside, here, depth)
+    for note in beside.notes.get(path, ()):
         text, _, origin = note.partition("   ")
         yield _commented(f"{space}# {text}", origin)
 
 
-def _entry(key: str, value: Any, filled: _Filled, path: Path, depth: int) -> Iterator[str]:
-    space, comment = "  " * depth, filled.comments.get(path, "")
-    if isinstance(value, dict) and value and (_inner(filled, path) or depth < 1 or (path[0] in _ROOMY and depth < 2)):
+def _entry(key: str, value: Any, beside: _Remarks, path: Path, depth: int) -> Iterator[str]:
+    space, comment = "  " * depth, beside.comments.get(path, "")
+    if isinstance(value, dict) and value and (_inner(beside, path) or depth < 1 or (path[0] in _ROOMY and depth < 2)):
         yield _commented(f"{space}{key}:", comment)
-        yield from _lines(value, filled, path, depth + 1)
-    elif isinstance(value, dict) and filled.notes.get(path):
+        yield from _lines(value, beside, path, depth + 1)
+    elif isinstance(value, dict) and beside.notes.get(path):
         yield _commented(f"{space}{key}: {_flow(value)}", comment)
-        yield from _lines({}, filled, path, depth + 1)
+        yield from _lines({}, beside, path, depth + 1)
     elif depth == 0 and _is_long(value):
         yield _commented(f"{key}:", comment)
         yield from (f"  - {_flow(item)}" for item in value)
@@ -373,11 +386,11 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
 
 
-def _inner(filled: _Filled, path: Path) -> bool:
+def _inner(beside: _Remarks, path: Path) -> bool:
     """Whether something below the path has a comment of its own."""
     size = len(path)
-    return any(known[:size] == path and len(known) > size for known in (*filled.comments, *filled.notes)) or (
-        path in filled.notes
+    return any(known[:size] == path and len(known) > size for known in (*beside.comments, *beside.notes)) or (
+        path in beside.notes
     )
 
 

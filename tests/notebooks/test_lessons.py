@@ -50,15 +50,18 @@ def test_it_has_its_title_and_the_seven_sections(path):
 
 @each_lesson
 def test_it_defines_nothing_that_qsim_should_have(path):
-    """No function or class outside the answers, but for the consumer that a lesson is about."""
+    """No function or class, and no loop before the exercises, but for the consumer that a lesson is about."""
     for cell in cells.read(path):
         if cell.is_code and cell.role != "answer":
-            tree = ast.parse(cell.source)
-            found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+            found = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, _DEFINED if cell.role else (*_DEFINED, *_BUILT))]
             assert all(_is_a_consumer(node) for node in found), cell.source
 
 
-def _is_a_consumer(node: ast.FunctionDef | ast.ClassDef) -> bool:
+_DEFINED = (ast.FunctionDef, ast.ClassDef)
+_BUILT = (ast.For, ast.While, ast.comprehension, ast.Lambda)
+
+
+def _is_a_consumer(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and [arg.arg for arg in node.args.args] == ["message", "store"]
 
 
