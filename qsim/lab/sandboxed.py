@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,6 +34,8 @@ LARGEST_ANSWER = 1024**2
 LONGEST_FEEDBACK = 20_000
 PATIENCE_S = 5.0
 """How long processes that an answer left behind are chased."""
+PATIENCE_WITH_THREADS_S = 120.0
+"""How long threads that the lesson's own cells left behind are waited for."""
 _PDEATHSIG, _SUBREAPER = 1, 36  # linux/prctl.h
 
 Names = dict[str, Any]
@@ -47,6 +50,7 @@ def main() -> None:
     desk = _desk(about, told["wall_s"], told["memory"])
     try:
         before = _taught(about)
+        _be_alone()
         print(json.dumps({"ready": True}), file=answers, flush=True)
     except BaseException as error:
         print(json.dumps({"ready": False, "error": str(error)}), file=answers, flush=True)
@@ -95,6 +99,21 @@ def _do_own(cell: Cell, names: Names) -> None:
         execute(cell.source, names)
     except Exception as error:
         raise RuntimeError(f"a cell of the lesson fails: {_told(error)}: {cell.source.splitlines()[0]}") from error
+
+
+def _be_alone() -> None:
+    """End what the cells began beside themselves.  A fork has no thread but the one that forks, and every lock that
+    another one held just then: whoever needs it there waits for ever."""
+    pool = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if pool is not None and (executor := vars(pool)["_executor"]) is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+        vars(pool)["_executor"] = None
+    until = time.monotonic() + PATIENCE_WITH_THREADS_S
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                raise RuntimeError(f"a cell of the lesson leaves a thread at work: {thread.name}")
 
 
 def execute(source: str, names: Names, called: str = "cell") -> Any:
@@ -222,7 +241,6 @@ def _confined(answer: Callable[[], Answer], writer: int, folder: Path, wall_s: f
         os.setsid()
         os.closerange(3, writer)
         os.closerange(writer + 1, 256)
-        _forget_the_pool()
         os.chdir(folder)
         os.environ |= {"HOME": str(folder), "TMPDIR": str(folder)}
         tempfile.tempdir = None
@@ -230,12 +248,6 @@ def _confined(answer: Callable[[], Answer], writer: int, folder: Path, wall_s: f
         os.write(writer, json.dumps(answer()).encode() + b"\n")
     finally:
         os._exit(0)
-
-
-def _forget_the_pool() -> None:
-    """The lesson's cells may have begun one; its processes are not ours."""
-    if pool := sys.modules.get("joblib.externals.loky.reusable_executor"):
-        vars(pool)["_executor"] = None
 
 
 def limit(wall_s: float, room: int) -> None:

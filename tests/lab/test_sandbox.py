@@ -115,3 +115,46 @@ def test_closing_ends_the_process():
         ask(box, RIGHT)
         pid = box._process.pid
     assert not Path(f"/proc/{pid}").exists()
+
+
+THREAD = '''
+import threading, time
+lock, holds = threading.Lock(), threading.Event()
+
+def work():
+    with lock:
+        holds.set()
+        time.sleep(%s)
+
+threading.Thread(target=work, name="slow", daemon=True).start()
+holds.wait()
+'''
+WAITS = "lock.acquire()\nrate = 1000"
+
+
+def lesson_with(tmp_path, cell: str) -> Path:
+    changed = tmp_path / "93-thread.py"
+    changed.write_text((TOY / "91-toy.py").read_text().replace('print("the lesson prints")', cell))
+    return changed
+
+
+def test_what_a_thread_of_the_lesson_holds_is_free_again_when_answers_are_forked(tmp_path):
+    with Sandbox(lesson_with(tmp_path, THREAD % 0.7), Limits(wall_s=2)) as box:
+        outcome = ask(box, WAITS)
+    assert (outcome.points, outcome.error) == (1.0, ""), outcome
+
+
+def test_a_thread_that_a_lesson_leaves_at_work_is_the_lessons_mistake(tmp_path):
+    impatient = "import sys\nsys.modules['__main__'].PATIENCE_WITH_THREADS_S = 0.1\n"
+    changed = lesson_with(tmp_path, impatient + THREAD % 60)
+    with Sandbox(changed, Limits(wall_s=2)) as box, pytest.raises(LessonFails, match="a thread at work: slow"):
+        ask(box, WAITS)
+
+
+def test_processes_that_a_lesson_began_are_not_taken_for_an_answers_own(tmp_path):
+    """Both sweep in several processes."""
+    sweep = "from qsim import sweep\nsmall = load('backlog-growth').set('run.duration', '1s')\n"
+    many = "sweep(small, {'consumers.worker.count': [7, 8]}, metrics=['orders.visible at end'], jobs=2)\n"
+    with Sandbox(lesson_with(tmp_path, sweep + many), Limits(wall_s=20)) as box:
+        outcome = ask(box, many + RIGHT)
+    assert (outcome.points, outcome.error) == (1.0, ""), outcome
