@@ -10,6 +10,8 @@ from typing import Any
 
 _WHERE = {
     "chart": "qsim.lab.charts",
+    "settling": "qsim.lab.charts",
+    "agrees": "qsim.lab.functions",
     "assert_solved": "qsim.lab.grading",
     "predict": "qsim.lab.predictions",
     "predicted": "qsim.lab.predictions",
@@ -21,7 +23,7 @@ _WHERE = {
     "watch": "qsim.lab.watching",
 }
 
-__all__ = ["Exercise", "Score", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "show", "watch"]
+__all__ = ["Exercise", "Score", "agrees", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "settling", "show", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,8 @@ import numpy as np
 from qsim.units import SECOND
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from qsim.metrics.numbers import Numbers
 
 BATCH = 5
@@ -71,6 +73,23 @@ def found_in(numbers: Numbers) -> Cut:
     read = sorted({source for consumer in plan.consumers for source in consumer.sources})
     cuts = [_of_queue(numbers, plan.queues[source].name) for source in read]
     return max(cuts, key=lambda cut: cut.length, default=Cut(0))
+
+
+def settling(numbers: Numbers, metric: str) -> pd.DataFrame:
+    """A row a sample, from the very beginning: ``value``, the mean of all samples up to it (``from_start``), and of those
+    after the cut (``after_cut``, missing before it); ``attrs["cut_s"]`` is where the cut is."""
+    import pandas as pd
+
+    from qsim.metrics.numbers import series
+
+    plan = numbers.plan
+    times, values = series(numbers, metric, plan.sample_every)
+    table = pd.DataFrame({"value": values}, pd.Index(times, name="time_s"))[times * 1e9 < plan.duration]
+    cut = mser5(table["value"].to_numpy())
+    table["from_start"] = table["value"].expanding().mean()
+    table["after_cut"] = table["value"].iloc[cut.length :].expanding().mean()
+    table.attrs["cut_s"] = cut.length * plan.sample_every / SECOND
+    return table
 
 
 def _of_queue(numbers: Numbers, queue: str) -> Cut:

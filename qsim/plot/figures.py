@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from qsim.metrics import warmup
 from qsim.metrics.curves import curves
 from qsim.metrics.frames import frame, leases
 from qsim.metrics.life import find
 from qsim.metrics.numbers import Numbers
-from qsim.plot import swept
+from qsim.plot import over_time, swept
 from qsim.plot.alerts import alert_raster
 from qsim.plot.axes import legend_rows
 from qsim.plot.front import trade_off
@@ -81,15 +82,23 @@ class TradeOff:
     other: str
 
 
-Figure = OverTime | Swept | LeaseBars | AlertRaster | TradeOff
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How the mean of a level becomes steady, and what MSER-5 cuts of its beginning."""
+
+    reference: str
+
+
+Figure = OverTime | Swept | LeaseBars | AlertRaster | TradeOff | Settling
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is drawn: a run, and where there is one, the table of a sweep."""
+    """What is drawn: a run, and where there is one, the table of a sweep, and what textbooks say of its points."""
 
     numbers: Numbers
     sweep: pd.DataFrame | None = None
+    theory: pd.DataFrame | None = None
 
 
 # --- which figures ----------------------------------------------------------------------------------------------------
@@ -138,6 +147,7 @@ _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
     LeaseBars: lambda figure, subject: f"{_deliveries(figure, subject)} of {_message_name(figure, subject.numbers)}",
     AlertRaster: lambda figure, subject: "When alerts fired",
     TradeOff: lambda figure, subject: f"{figure.one} against {figure.other}",
+    Settling: lambda figure, subject: f"The running mean of {figure.reference}",
 }
 
 
@@ -196,6 +206,7 @@ _HEIGHTS: dict[type, Callable[[Any, Subject, float], float]] = {
     ),
     AlertRaster: _height_of_alerts,
     TradeOff: lambda figure, subject, width: 3.9,
+    Settling: lambda figure, subject, width: 2.4,
 }
 
 
@@ -218,13 +229,16 @@ def _swept(figure: Swept, subject: Subject, canvas: Canvas) -> list[Axes]:
     columns = _columns(panels, canvas.get_figwidth())
     drawn: list[Axes] = []
     for reference, axes in zip(figure.references, _grids(canvas, len(figure.references), len(panels), columns), strict=True):
-        drawn += _panels_of(figure, reference, table, panels, axes)
+        drawn += _panels_of(figure, reference, table, panels, axes, subject.theory)
     if figure.by is not None and figure.beside and not figure.is_map:
         swept.legend_below(canvas, drawn[0])
     return drawn
 
 
-def _panels_of(figure: Swept, reference: str, table: pd.DataFrame, panels: Sequence[swept.Setting], axes: list[Axes]) -> list[Axes]:
+def _panels_of(
+    figure: Swept, reference: str, table: pd.DataFrame, panels: Sequence[swept.Setting], axes: list[Axes],
+    theory: pd.DataFrame | None,
+) -> list[Axes]:  # fmt: skip
     found = points(table, figure.paths, reference)
     for each, setting in zip(axes, panels, strict=True):
         rows = swept.of_setting(found, setting)
@@ -232,6 +246,8 @@ def _panels_of(figure: Swept, reference: str, table: pd.DataFrame, panels: Seque
             swept.heat_map(rows, figure.path, str(figure.by), reference, each, setting, found["mean"].max())
         else:
             swept.swept_lines(rows, figure.path, reference, each, figure.by, setting)
+            if theory is not None:
+                swept.theory_lines(swept.of_setting(theory, setting), figure.path, reference, each, figure.by)
     if not figure.is_map:
         swept.one_scale(axes, reference)
     return axes
@@ -271,10 +287,13 @@ def _height_swept(figure: Swept, subject: Subject, width: float) -> float:
 
 def _legend_rows(figure: Swept, subject: Subject, width: float) -> int:
     """Of a legend below all panels, or above each."""
+    extra = [] if subject.theory is None else [swept.SIMULATED, swept.THEORY]
+    if figure.by is None and extra:
+        return 2 * len(figure.references)
     if figure.by is None or figure.is_map or subject.sweep is None or figure.by not in subject.sweep:
         return 0
     values = subject.sweep[figure.by].unique()[:swept.MOST_LINES]
-    rows = 1 + legend_rows([f"{swept.short(figure.by)} {value}" for value in values], width)
+    rows = 1 + legend_rows([*(f"{swept.short(figure.by)} {value}" for value in values), *extra[1:]], width)
     return rows if figure.beside else rows * len(figure.references)
 
 
@@ -322,12 +341,17 @@ def _table_of_front(figure: TradeOff, subject: Subject) -> pd.DataFrame:
     return subject.sweep
 
 
+def _settling(figure: Settling, subject: Subject, canvas: Canvas) -> list[Axes]:
+    return [over_time.settling(warmup.settling(subject.numbers, figure.reference), figure.reference, canvas.subplots())]
+
+
 _DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {
     OverTime: _over_time,
     Swept: _swept,
     LeaseBars: _lease_bars,
     AlertRaster: _alerts,
     TradeOff: _trade_off,
+    Settling: _settling,
 }
 
 
@@ -360,12 +384,20 @@ def of_sweep(paths: Sequence[str], metrics: Sequence[str]) -> list[Figure]:
     return [figure for pair in zip(lines, maps, strict=True) for figure in pair]
 
 
-def of_runs(found: Sweep, pareto: tuple[str, str] | None = None) -> tuple[Figure, Subject]:
-    """A sweep that was made just now: its metrics over its paths, or two of them against each other.  All of it stands in
-    a table, no run is asked."""
+def of_runs(found: Sweep, pareto: tuple[str, str] | None = None, theory: bool = False) -> tuple[Figure, Subject]:
+    """A sweep that was made just now: its metrics over its paths, with ``theory`` beside what textbooks say of them, or two
+    of them against each other.  All of it stands in a table, no run is asked."""
     if pareto is None:
-        return Swept(found.paths[0], found.metrics), Subject(cast(Any, None), found.frame())
+        said = _theory(found) if theory else None
+        return Swept(found.paths[0], found.metrics), Subject(cast(Any, None), found.frame(), said)
     return TradeOff(*map(without_max, pareto)), Subject(cast(Any, None), found.trade_off(*pareto))
+
+
+def _theory(found: Sweep) -> pd.DataFrame:
+    said = found.textbook()
+    if said[list(found.metrics)].isna().all(axis=None):
+        raise NothingToDraw(f"the textbooks say nothing of {_and(found.metrics)} here: qsim theory lists what they know")
+    return said
 
 
 def not_yet(figures: Sequence[Figure], shown: Sequence[Figure], subject: Subject) -> list[Figure]:

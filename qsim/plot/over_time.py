@@ -102,6 +102,26 @@ def guess(axes: Axes, value: float, label: str, measured: str) -> None:
     scales.legend_above(axes, [*handles, drawn])
 
 
+# --- a mean that settles ----------------------------------------------------------------------------------------------
+
+
+def settling(table: pd.DataFrame, metric: str, axes: Axes) -> Axes:
+    """A level with its running means, from the start and from where MSER-5 cuts (``metrics.warmup.settling``)."""
+    first, cut = parse(metric), table.attrs["cut_s"]
+    names = {"value": metric, "from_start": "mean since the start", "after_cut": "mean since the cut"}
+    looks = [{"color": rcParams["ytick.color"], "linewidth": 0.8, "alpha": 0.6}, *({**line(n), "linewidth": 2} for n in (1, 0))]
+    handles: list[Any] = [
+        axes.plot(table.index, table[column], label=names[column], **look)[0] for column, look in zip(names, looks, strict=True)
+    ]
+    axes.set_ylabel(_unit(first))
+    scales.from_zero(axes)
+    scales.time_of_run(axes, float(table.index[0]), float(table.index[-1]))
+    scales.value_axis(axes.yaxis, dimension(first), 5 if dimension(first) == TIME else 4)
+    said = f"MSER-5 cuts {scales.told(cut, TIME)}"
+    scales.legend_above(axes, [*handles, axes.axvline(cut, color=rcParams["text.color"], linestyle=":", label=said)])
+    return axes
+
+
 # --- curves -----------------------------------------------------------------------------------------------------------
 
 _BAND = 0.25

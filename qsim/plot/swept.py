@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator, NullLocator
@@ -59,6 +60,29 @@ def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str |
     else:
         scales.legend_above(axes, handles, metric + _some_of(len(groups), by))
     return axes
+
+
+SIMULATED, THEORY = "simulated", "theory"
+
+
+def theory_lines(said: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None) -> None:
+    """What textbooks say of the same points (a row each, ``textbook`` is their name of it), as dashed lines."""
+    drawn: list[Any] = list(axes.lines)
+    groups = [said] if by is None else [group for _, group in said.groupby(by, sort=False)]
+    for group in groups[:MOST_LINES]:
+        rows = group.assign(_at=positions(group[x])[0], _said=group[metric].replace([np.inf], np.nan)).sort_values("_at")
+        [line] = axes.plot(rows["_at"], rows["_said"], label=_book(said), color=rcParams["text.color"], linewidth=1.2, linestyle=(0, (5, 3)), zorder=1.9)
+    if by is None:
+        axes.set_title("", loc="left")
+        drawn[0].set(label=SIMULATED, linestyle="none")
+    _values(axes, metric)
+    scales.legend_above(axes, [*drawn, line], metric)
+
+
+def _book(said: pd.DataFrame) -> str:
+    """ "theory: M/M/8" where all points are the same station."""
+    names = said["textbook"].unique()
+    return f"{THEORY}: {names[0]}" if len(names) == 1 else THEORY
 
 
 def _name(metric: str, setting: Setting) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qsim.scenario.grid import Point
 from qsim.scenario.plan import Precision
+from qsim.scenario.textbook import stations
 from qsim.study.intervals import Estimate, estimate
 from qsim.study.replicate import Known, heard, how_many_more, known
 from qsim.study.store import FOLDER, Store, kept, prepare, words_of
@@ -107,6 +108,19 @@ class Sweep:
             for metric, found in zip(self.metrics, of_point, strict=True)
         ]
         return pd.DataFrame(rows, columns=[*self.paths, "metric", "mean", "low", "high", "replications"])
+
+    def textbook(self) -> pd.DataFrame:
+        """A row a point: the settings, what the textbooks call it ("M/M/8"), and what they say of each metric (times in
+        seconds), exactly or nearly; missing where they say nothing."""
+        import pandas as pd
+
+        books = [stations(point.plan) for point in self.points]
+        said = [{reference: value for book in of_point for reference, value in book.says.items()} for of_point in books]
+        rows = [
+            [*map(label, point.settings), ", ".join(book.name for book in of_point), *map(of.get, self.metrics)]
+            for point, of_point, of in zip(self.points, books, said, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=[*self.paths, "textbook", *self.metrics])
 
     def front(self, one: str, other: str) -> list[int]:
         """Which points nothing beats in both metrics, by the first; less is better, unless it says ``max:``."""

@@ -1,11 +1,12 @@
 """What a lesson draws of several runs, and that a notebook shows every picture, not just the first."""
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
 import qsim
-from qsim.lab import chart
+from qsim.lab import chart, settling
 
 TEXT = """
 qsim: 1
@@ -49,3 +50,55 @@ def test_a_notebook_shows_every_picture_and_not_just_the_first():
     NotebookClient(notebook, timeout=60).execute()
     shown = [sum("image/png" in output.get("data", {}) for output in cell.outputs) for cell in notebook.cells]
     assert shown == [0, 1, 1]
+
+
+# --- theory beside it -------------------------------------------------------------------------------------------------
+
+CHANCE = TEXT.replace("rate: 10/s, arrivals: regular", "rate: 40/s").replace("service: 200ms", "service: {exponential: {mean: 10ms}}")
+
+
+def test_theory_is_a_line_through_what_the_textbook_says_of_each_point(pyplot):
+    rates = {"producers.api.rate": ["50/s", "80/s", "200/s"]}
+    swept = qsim.sweep(qsim.load(text=CHANCE), rates, replications=2, metrics=["jobs.wait mean", "worker.utilization mean"])
+    said = swept.textbook()
+    assert list(said["textbook"]) == ["M/M/1", "M/M/1", ""]  # 200/s have no equilibrium
+    assert list(said["jobs.wait mean"][:2]) == pytest.approx([0.010, 0.040])  # ρ / (μ - λ)
+    waits, busy = chart(swept, theory=True)
+    simulated, theory = waits.lines
+    assert list(theory.get_ydata()[:2]) == pytest.approx([0.010, 0.040])
+    assert simulated.get_linestyle() == "None" and theory.get_label() == "theory"
+    assert [text.get_text() for text in busy.get_legend().get_texts()] == ["simulated", "theory"]
+
+
+def test_theory_names_the_one_station_of_all_points_and_a_line_for_each_value_of_a_second_path(pyplot):
+    over = {"producers.api.rate": ["50/s", "80/s"], "consumers.worker.count": [2, 3]}
+    [panel] = chart(qsim.sweep(qsim.load(text=CHANCE), over, metrics=["jobs.wait mean"]), theory=True)
+    assert len(panel.lines) == 4
+    [alone] = chart(qsim.sweep(qsim.load(text=CHANCE), {"producers.api.rate": ["50/s"]}, metrics=["jobs.wait mean"]), theory=True)
+    assert alone.lines[1].get_label() == "theory: M/M/1"
+
+
+def test_what_no_textbook_knows_is_told(pyplot):
+    swept = qsim.sweep(qsim.load(text=TEXT), {"consumers.worker.count": [1, 2]}, metrics=["jobs.received total"])
+    with pytest.raises(LookupError, match="the textbooks say nothing of jobs"):
+        chart(swept, theory=True)
+
+
+# --- a mean that settles ----------------------------------------------------------------------------------------------
+
+
+def test_after_the_cut_the_mean_is_that_of_the_rest(pyplot):
+    """100 messages wait at the start and ten more a second are done than come: for ten seconds the run tells of them."""
+    text = TEXT.replace("duration: 20s", "duration: 2m").replace("service: 200ms", "service: 50ms")
+    outage = {"producers.outage": {"to": "jobs", "rate": "10000/s", "arrivals": "regular", "limit": 100}}
+    axes = settling(qsim.load(text=text).set(outage).run(), "jobs.depth")
+    level, whole, rest = (line.get_ydata() for line in axes.lines[:3])
+    assert whole[-1] == pytest.approx(level.mean())
+    cut = int(np.flatnonzero(~np.isnan(rest))[0])
+    assert 8 <= cut <= 15 and rest[-1] == pytest.approx(level[cut:].mean()) and rest[-1] <= 1 < whole[-1]
+    assert f"MSER-5 cuts {cut}s" in [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_misspelt_level_is_told(pyplot):
+    with pytest.raises(KeyError, match="orders"):
+        settling(qsim.load(text=TEXT).run(), "orders.depth")
