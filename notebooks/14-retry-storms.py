@@ -123,6 +123,13 @@ expect(throttled).that("client.goodput mean from 9m to 10m").equals(0);
 # %% [markdown]
 # ## Exercises
 #
+# In all of them the pause comes after 10 s and takes 5 s. That is bad enough, as you have seen, and two minutes then show
+# all that ten do.
+
+# %%
+brief = s.set({"timeline.dip.at": "10s", "timeline.dip.for": "5s"})
+
+# %% [markdown]
 # ### 14.1 Reproduce it
 #
 # Four tries each were enough for the storm. How many are the fewest? Say how many tries a client makes, so that less
@@ -133,8 +140,8 @@ tries = ...  # {"producers.client.on_reject.attempts": 10}
 
 # %% exercise="14.1" role="check"
 ex = exercise("14.1", points=2)
-again = ex.run(s, tries)
-ex.check(lambda: expect(again).that("client.goodput mean from 5m to 10m").below("5/s"))
+again = ex.run(brief, tries, until="2m")
+ex.check(lambda: expect(again).that("client.goodput mean from 90s to 2m").below("5/s"))
 ex.check(lambda: expect(again).that("client.retried share").at_most("50%"))
 ex.score()
 
@@ -142,15 +149,15 @@ ex.score()
 # ### 14.2 Fix it, and keep the retries
 #
 # Retries are there for messages that get lost, so they shall stay: at least one retry must happen. Nobody may be sent
-# away either. From the fifth minute on at least 70/s must be answered in time.
+# away either. From 1:30 on at least 70/s must be answered in time.
 
 # %% exercise="14.2" role="answer"
 calm = ...  # overrides of the scenario
 
 # %% exercise="14.2" role="check"
 ex = exercise("14.2", points=3)
-fix = ex.run(s, calm)
-ex.check(lambda: expect(fix).that("client.goodput mean from 5m to 10m").at_least("70/s"))
+fix = ex.run(brief, calm, until="2m")
+ex.check(lambda: expect(fix).that("client.goodput mean from 90s to 2m").at_least("70/s"))
 ex.check(lambda: expect(fix).that("client.retried total").above(0))
 ex.check(lambda: expect(fix).that("client.rejected total").equals(0))
 ex.score()
@@ -158,7 +165,7 @@ ex.score()
 # %% [markdown]
 # ### 14.3 End it by hand
 #
-# The queue is emptied after three minutes, and at the same moment the clients are slowed down for five seconds. To how
+# The queue is emptied after one minute, and at the same moment the clients are slowed down for five seconds. To how
 # many requests a second at most, in steps of 20? Predict it first, then try.
 
 # %% exercise="14.3" role="answer"
@@ -168,12 +175,13 @@ slowed_to = ...  # a rate, such as "60/s"
 ex = exercise("14.3", points=2)
 ex.answered(slowed_to)
 by_hand = ex.run(
-    s,
+    brief,
     {
-        "timeline.purge": {"at": "3m", "purge": "requests"},
-        "timeline.relief": {"at": "3m", "for": "5s", "set": {"producers.client.rate": slowed_to}},
+        "timeline.purge": {"at": "1m", "purge": "requests"},
+        "timeline.relief": {"at": "1m", "for": "5s", "set": {"producers.client.rate": slowed_to}},
     },
+    until="2m",
 )
-ex.check(lambda: expect(by_hand).that("client.goodput mean from 5m to 10m").equals("80/s"))
-ex.check(lambda: expect(by_hand).that("client.sent from 180s to 185s").at_least(400))
+ex.check(lambda: expect(by_hand).that("client.goodput mean from 90s to 2m").equals("80/s"))
+ex.check(lambda: expect(by_hand).that("client.sent from 60s to 65s").at_least(400))
 ex.score()

@@ -1,7 +1,7 @@
 """What would have been with the same luck and one thing less: no crashes, no poison, leases that do not end.
 
 It knows what can be switched off in a plan, and which of it played a part in a run; it runs the plan again, at most
-twice, and only where that is quick.  The luck is the same because it belongs to messages and attempts, not to the order
+twice a check, and only where that is quick.  What a run would have been is kept with it, for the next check.  The luck is the same because it belongs to messages and attempts, not to the order
 of asking.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -38,6 +39,8 @@ MOST = 2
 """Extra runs."""
 QUICK = 200_000
 """Rows: a run that wrote more is not made again (about a second)."""
+_KEPT: WeakKeyDictionary[Numbers, dict[str, Numbers]] = WeakKeyDictionary()
+"""By run, as long as there is somebody who has it: what it would have been, by the factor that is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,17 @@ def explained_further(explanation: Sequence[str], expectation: Expectation, run:
 
 
 def _holds_without(factor: Factor, expectation: Expectation, run: Numbers) -> bool:
-    plan, recording = factor.without(run.plan), run.recording
-    again = Numbers(simulate(plan, recording.seed, recording.replication))
-    return judge(expectation, plan, [again], explained=False).verdict == PASS
+    again = _again(factor, run)
+    return judge(expectation, again.plan, [again], explained=False).verdict == PASS
+
+
+def _again(factor: Factor, run: Numbers) -> Numbers:
+    """The run without it."""
+    kept = _KEPT.setdefault(run, {})
+    if factor.name not in kept:
+        recording = run.recording
+        kept[factor.name] = Numbers(simulate(factor.without(run.plan), recording.seed, recording.replication))
+    return kept[factor.name]
 
 
 # --- who is to blame --------------------------------------------------------------------------------------------------

@@ -173,6 +173,10 @@ def test_no_more_than_two_runs_are_made(monkeypatch):
     r = scenario(text).run()
     told(lambda: expect(r).that("jobs.received total").equals(0))
     assert len(made) == 2
+    told(lambda: expect(r).that("jobs.received total").equals(1))
+    assert len(made) == 2, "the next check asks the same two"
+    told(lambda: expect(scenario(text).run()).that("jobs.received total").equals(1))
+    assert len(made) == 4, "another run has its own"
     assert {seed for _, seed, _ in made} == {r.seed}
 
 
