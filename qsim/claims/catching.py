@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.claims.alarms import PAGE, Span, pages
+from qsim.claims.alarms import PAGE, Span, firings, pages
 from qsim.claims.explain import headed
 from qsim.claims.lessons import lesson_on
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
@@ -134,14 +134,27 @@ def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:
     false = next(((c, c.false[0]) for c in found if c.false), None)
     told = [*([] if missed is None else [_missed(*missed, within)]), *([] if false is None else [_false(*false, bound)])]
     if not any(pages(each.run) for each in found):
-        told.append(f"no alert of severity {PAGE} fired at all")
-    sooner = ["a lower bound or a shorter for: rings sooner"] if missed else []
-    later = ["a higher bound or a longer for: rings less often; what customers feel (age, latency) misleads less than depth"]
+        told.append(f"no alert of severity {PAGE} fired at all{_milder(found)}")
+    sooner = ["a bound nearer to what is usual, or a shorter for: rings sooner; only severity page wakes somebody"] if missed else []
+    later = [
+        "a bound farther from what is usual, or a longer for: rings less often; what customers feel (age, latency) misleads less "
+        "than depth"
+    ]
     return [
         *headed("Because", told),
         *headed("Try", [*sooner, *(later if false else [])]),
         *headed("See", lesson_on("catch")),
     ]
+
+
+def _milder(found: Sequence[Caught]) -> str:
+    """ "; mine did, of severity warn"."""
+    fired = [
+        f"{alert.name} did, of severity {alert.severity}"
+        for i, alert in enumerate(found[0].run.plan.alerts)
+        if alert.severity != PAGE and any(firings(each.run, i) for each in found)
+    ]
+    return f"; {', '.join(fired)}" if fired else ""
 
 
 def _missed(of: Caught, incident: Span, within: Nanos) -> str:

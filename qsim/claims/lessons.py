@@ -8,7 +8,7 @@ from __future__ import annotations
 from qsim.scenario.plan import Expectation
 
 SECTION = "Explain"
-UNWRITTEN = {"10-black-friday", "12-monitoring"}
+UNWRITTEN = {"10-black-friday"}
 """Lessons that are planned and not there yet: nobody is sent to them."""
 
 _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {

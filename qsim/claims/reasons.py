@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -475,14 +476,31 @@ def _answer_sooner(case: Case) -> Lines:
 
 
 def _rang(case: Case) -> Lines:
+    value, that = case.expectation.value, case.expectation.that
+    asked = value["alert"] if isinstance(value, dict) else getattr(that, "object", None)
     for i, alert in enumerate(case.run.plan.alerts):
+        if alert.name != asked:
+            continue
         rang = firings(case.run, i)
         first = f", first at {say(rang[0].start, TIME)}" if rang else ""
         yield f"{alert.name} fired {many(len(rang), 'time')}{first}: {alert.when} {'above' if alert.above else 'below'} its bound"
 
 
-def _ring_sooner(case: Case) -> Lines:
-    yield "a lower bound or a shorter for: rings sooner and more often; what customers feel (age, latency) says more than depth"
+def _ring_otherwise(case: Case) -> Lines:
+    if _rang_too_soon(case):
+        yield "a bound farther from what is usual, or a longer for: rings later and less often; what customers feel (age, latency) misleads less than depth"
+    else:
+        yield "is it what it looks at that changes? A bound nearer to what is usual, or a shorter for: rings sooner and more often"
+
+
+def _rang_too_soon(case: Case) -> bool:
+    """Or too often."""
+    that, value = case.expectation.that, case.expectation.value
+    bound = value[0] if isinstance(value, tuple | list) else value
+    got = None if that is None else case.run.exact(that.text)
+    if that is None or got is None or not isinstance(bound, int | float | Fraction):
+        return False
+    return got < bound if that.metric == "first_fired" else got > bound
 
 
 def _longer(case: Case) -> Lines:
@@ -505,5 +523,5 @@ _BECAUSE: dict[str, Callable[[Case], Lines]] = {
 _TRY: dict[str, Callable[[Case], Lines]] = {
     "growth": _other_slots, "waiting": _shorter, "recovery": _shorter, "copies": _once, "duplicates": _once, "lost": _kept,
     "full": _kept, "dead letters": _spared, "order": _ordered, "sharing": _separate, "idle": _unbuffered, "calls": _fewer_calls,
-    "cost": _cheaper, "replies": _answer_sooner, "retries": _answer_sooner, "alerts": _ring_sooner, "theory": _longer,
+    "cost": _cheaper, "replies": _answer_sooner, "retries": _answer_sooner, "alerts": _ring_otherwise, "theory": _longer,
 }  # fmt: skip
