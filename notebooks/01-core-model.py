@@ -144,12 +144,12 @@ expect(ten).that("worker.utilization mean").above("99.9%");
 # Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
 
 # %%
-short = s.set("run.duration", "1m")  # one minute shows all that ten do
+short = s.set("run.duration", "30s")  # half a minute shows all that ten do
 
 # %% [markdown]
 # ### 01.1 Say it before it happens
 #
-# One worker is added: nine. How many messages wait after **one** minute, and how many are in flight? (No run is needed.)
+# One worker is added: nine. How many messages wait after **half a minute**, and how many are in flight? (No run is needed.)
 
 # %% exercise="01.1" role="answer"
 waiting = ...  # messages

@@ -165,7 +165,7 @@ explore(
 # %% [markdown]
 # ### 04.1 The price of poison
 #
-# `poison-pill` again, with `max_receives: 5` instead of 3. By 20:00, how often were bad jobs received, and how many were
+# `poison-pill` again, with `max_receives: 5` instead of 3. By 10:00, how often were bad jobs received, and how many were
 # dead-lettered? (Ten bad jobs. No run is needed.)
 
 # %% exercise="04.1" role="answer"
@@ -175,7 +175,7 @@ dead_letters = ...
 # %% exercise="04.1" role="check"
 ex = exercise("04.1", points=2)
 ex.answered(receives, dead_letters)
-five = ex.run(whole, {"queues.jobs.dlq.max_receives": 5}, until="20m")
+five = ex.run(whole, {"queues.jobs.dlq.max_receives": 5}, until="10m")
 ex.check(lambda: expect(five).that("jobs.received poison at end").equals(receives))
 ex.check(lambda: expect(five).that("jobs.dead_lettered poison at end").equals(dead_letters))
 ex.score()

@@ -2,15 +2,15 @@
 # # 01 Core model: reference answers, and wrong ones that a class gives
 
 # %% exercise="01.1" role="reference"
-waiting = 6_000  # (1000 - 900) x 60 s
+waiting = 3_000  # (1000 - 900) x 30 s
 in_flight = 9
 
 # %% exercise="01.1" role="wrong" name="as with eight" says="9 x 1/10ms = 900/s"
-waiting = 12_000
+waiting = 6_000
 in_flight = 9
 
-# %% exercise="01.1" role="wrong" name="nothing is in flight after an ack" says="6,000 visible + 9 in flight"
-waiting = 6_000
+# %% exercise="01.1" role="wrong" name="nothing is in flight after an ack" says="3,000 visible + 9 in flight"
+waiting = 3_000
 in_flight = 0
 
 # %% exercise="01.2" role="reference"

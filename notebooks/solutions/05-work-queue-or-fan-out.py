@@ -2,12 +2,12 @@
 # # 05 Work queue or fan-out: solutions, and answers that a class would give
 
 # %% exercise="05.1" role="reference"
-copies = 72_000
-each = 18_000
+copies = 14_400
+each = 3_600
 
-# %% exercise="05.1" role="wrong" name="the work is shared" says="news.copies total: expected 18,000, got 72,000"
-copies = 18_000
-each = 4_500
+# %% exercise="05.1" role="wrong" name="the work is shared" says="news.copies total: expected 3,600, got 14,400"
+copies = 3_600
+each = 900
 
 # %% exercise="05.2" role="reference"
 repaired = {
@@ -44,7 +44,7 @@ more = {"consumers.auditor.count": 2}
 # %% exercise="05.3" role="wrong" name="more than needed" says="auditor.count: expected at most 3, got 4"
 more = {"consumers.auditor.count": 4}
 
-# %% exercise="05.3" role="wrong" name="another subscription" says="expected to-topic.sent total (18,000), got"
+# %% exercise="05.3" role="wrong" name="another subscription" says="expected to-topic.sent total (3,600), got"
 more = {
     "topics.news.subscriptions": [{"queue": q} for q in ("mails", "audits", "audits2", "searches")],
     "queues.audits2": {},
