@@ -198,7 +198,7 @@ other = s.set(
         "consumers.worker.failures": None,
         "queues.jobs.dlq": None,
         "run.warmup": "0s",
-        "run.duration": "14h",
+        "run.duration": "10h",
     }
 )
 

@@ -48,7 +48,7 @@ later = {"producers.app.message": {"delay": "5h30m"}}
 # %% exercise="06.3" role="wrong" name="a longer lease" says="tasks.in_flight max from 0 to 5h: expected 0, got 1"
 later = {"queues.tasks.visibility_timeout": "6h"}
 
-# %% exercise="06.3" role="wrong" name="a lease that is still too short" says="tasks"
+# %% exercise="06.3" role="wrong" name="a lease that is still too short" says="2 leases ended while the work still went on"
 later = {"queues.tasks.visibility_timeout": "2h"}
 
 # %% exercise="06.3" role="wrong" name="the usual quarter of an hour" says="tasks.latency max: expected 5h 30m 1s, got 15m 1s"
