@@ -19,7 +19,7 @@
 
 # %%
 from qsim import compare, expect, load
-from qsim.lab import exercise, predict
+from qsim.lab import bars, exercise, predict
 
 # %% [markdown]
 # ## Question
@@ -55,7 +55,8 @@ print(redis_list.show())
 # ## See
 
 # %%
-matrix = compare(s.variants(), replications=1)
+matrix = compare(s.variants(), replications=1, metrics=["jobs.recovery_time max"])
+bars(matrix, "jobs.recovery_time max", "jobs.received poison total", "jobs.lost total")
 matrix.table().T[["jobs.received poison total", "jobs.lost total", "jobs-dlq.depth at end"]]
 
 # %% [markdown]

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
+    "bars": "qsim.lab.charts",
     "chart": "qsim.lab.charts",
     "settling": "qsim.lab.charts",
     "agrees": "qsim.lab.functions",
@@ -23,7 +24,7 @@ _WHERE = {
     "watch": "qsim.lab.watching",
 }
 
-__all__ = ["Exercise", "Score", "agrees", "assert_solved", "chart", "exercise", "explore", "predict", "predicted", "settling", "show", "watch"]
+__all__ = ["Exercise", "Score", "agrees", "assert_solved", "bars", "chart", "exercise", "explore", "predict", "predicted", "settling", "show", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,19 +1,20 @@
-"""A sweep as a picture, and how a run's mean becomes steady.
+"""A sweep as a picture, scenarios side by side, and how a run's mean becomes steady.
 
 It knows what to draw; how curves and their intervals look is ``plot``'s.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qsim.api import Run
+    from qsim.claims.compared import Comparison
     from qsim.study.sweep import Sweep
 
-__all__ = ["chart", "settling"]
+__all__ = ["bars", "chart", "settling"]
 
 
 def chart(
@@ -25,6 +26,16 @@ def chart(
     from qsim.plot import figures, picture
 
     return picture.on_screen(*figures.of_runs(swept, pareto, theory), theme)
+
+
+def bars(compared: Comparison, *metrics: str, theme: str = "light") -> list[Axes]:
+    """Metrics of ``compare(...)``, a bar a scenario, with its interval where there are several replications:
+    ``bars(compare(s.variants()), "orders.wait p95")``.  All that it has where none is named."""
+    from qsim.plot import figures, picture
+
+    table = compared.frame()
+    chosen = figures.Beside(metrics or tuple(table["metric"].unique()[: figures.MOST_PANELS]))
+    return picture.on_screen(chosen, figures.Subject(cast(Any, None), table), theme)
 
 
 def settling(run: Run, level: str, theme: str = "light") -> Axes:

@@ -18,7 +18,7 @@ from qsim.metrics.curves import curves
 from qsim.metrics.frames import frame, leases
 from qsim.metrics.life import find
 from qsim.metrics.numbers import Numbers
-from qsim.plot import over_time, swept
+from qsim.plot import beside, over_time, swept
 from qsim.plot.alerts import alert_raster
 from qsim.plot.axes import legend_rows
 from qsim.plot.front import trade_off
@@ -89,7 +89,14 @@ class Settling:
     reference: str
 
 
-Figure = OverTime | Swept | LeaseBars | AlertRaster | TradeOff | Settling
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Metrics of scenarios that were compared, of the table of ``Comparison.frame``."""
+
+    metrics: tuple[str, ...]
+
+
+Figure = OverTime | Swept | LeaseBars | AlertRaster | TradeOff | Settling | Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ _CAPTIONS: dict[type, Callable[[Any, Subject], str]] = {
     AlertRaster: lambda figure, subject: "When alerts fired",
     TradeOff: lambda figure, subject: f"{figure.one} against {figure.other}",
     Settling: lambda figure, subject: f"The running mean of {figure.reference}",
+    Beside: lambda figure, subject: f"{_and(figure.metrics)} side by side",
 }
 
 
@@ -207,6 +215,7 @@ _HEIGHTS: dict[type, Callable[[Any, Subject, float], float]] = {
     AlertRaster: _height_of_alerts,
     TradeOff: lambda figure, subject, width: 3.9,
     Settling: lambda figure, subject, width: 2.4,
+    Beside: lambda figure, subject, width: _height_beside(figure, subject, width),
 }
 
 
@@ -345,6 +354,31 @@ def _settling(figure: Settling, subject: Subject, canvas: Canvas) -> list[Axes]:
     return [over_time.settling(warmup.settling(subject.numbers, figure.reference), figure.reference, canvas.subplots())]
 
 
+def _beside(figure: Beside, subject: Subject, canvas: Canvas) -> list[Axes]:
+    columns = _columns_beside(figure, canvas.get_figwidth())
+    [panels] = _grids(canvas, 1, len(figure.metrics), columns)
+    for number, (metric, axes) in enumerate(zip(figure.metrics, panels, strict=True)):
+        beside.bars(_compared(subject, metric), metric, axes)
+        axes.tick_params(labelleft=number % columns == 0)
+    return panels
+
+
+def _columns_beside(figure: Beside, width: float) -> int:
+    return min(len(figure.metrics), 3 if width > 8 else 2 if width > 6 else 1)
+
+
+def _height_beside(figure: Beside, subject: Subject, width: float) -> float:
+    rows = -(-len(figure.metrics) // _columns_beside(figure, width))
+    return rows * (0.26 * len(_compared(subject, figure.metrics[0])) + 0.5)
+
+
+def _compared(subject: Subject, metric: str) -> pd.DataFrame:
+    table = subject.sweep
+    if table is None or metric not in set(table["metric"]):
+        raise NothingToDraw(f"{metric} was not compared: compare(..., metrics=[{metric!r}])")
+    return table[table["metric"] == metric]
+
+
 _DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {
     OverTime: _over_time,
     Swept: _swept,
@@ -352,6 +386,7 @@ _DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {
     AlertRaster: _alerts,
     TradeOff: _trade_off,
     Settling: _settling,
+    Beside: _beside,
 }
 
 

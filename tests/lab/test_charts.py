@@ -6,7 +6,7 @@ import pytest
 from nbclient import NotebookClient
 
 import qsim
-from qsim.lab import chart, settling
+from qsim.lab import bars, chart, settling
 
 TEXT = """
 qsim: 1
@@ -102,3 +102,33 @@ def test_after_the_cut_the_mean_is_that_of_the_rest(pyplot):
 def test_a_misspelt_level_is_told(pyplot):
     with pytest.raises(KeyError, match="orders"):
         settling(qsim.load(text=TEXT).run(), "orders.depth")
+
+
+# --- side by side -----------------------------------------------------------------------------------------------------
+
+
+def test_bars_are_a_panel_a_metric_and_a_bar_a_scenario_each_with_its_value(pyplot):
+    one = qsim.load(text=TEXT)
+    compared = qsim.compare({"one": one, "two": one.set("consumers.worker.count", 2)}, replications=1, metrics=["jobs.visible at end"])
+    left, right = bars(compared, "jobs.visible at end", "worker.utilization mean")
+    assert [bar.get_width() for bar in left.patches] == [100, 0]  # 200 sent, 99 done in [0, 20 s), one in hand
+    assert [text.get_text() for text in left.texts] == ["100", "0"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["one", "two"]
+    assert right.get_xlabel() == "share"
+
+
+def test_bars_have_whiskers_where_there_are_replications_and_say_where_there_is_nothing(pyplot):
+    chance = qsim.load(text=CHANCE)
+    compared = qsim.compare({"one": chance, "none": chance.set("producers.api.limit", 0)}, replications=3, metrics=["jobs.wait mean"])
+    [panel] = bars(compared, "jobs.wait mean")
+    assert panel.texts[1].get_text() == "no data"
+    [whiskers] = [each for each in panel.collections if len(each.get_segments()) == 2]
+    (low, high), _ = ((segment[:, 0].min(), segment[:, 0].max()) for segment in whiskers.get_segments())
+    row = compared.frame().iloc[0]
+    assert (low, high) == pytest.approx((row["low"], row["high"]))
+
+
+def test_what_was_not_compared_is_told(pyplot):
+    one = qsim.load(text=TEXT)
+    with pytest.raises(LookupError, match="p99 was not compared"):
+        bars(qsim.compare({"one": one, "two": one.set("consumers.worker.count", 2)}, replications=1), "jobs.wait p99")
