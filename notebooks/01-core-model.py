@@ -189,7 +189,7 @@ enough_for_chance = ...  # {"consumers.worker.count": how many}
 
 # %% exercise="01.3" role="check"
 ex = exercise("01.3", points=2)
-chance = ex.run(short.set("producers.shop.arrivals", "poisson"), enough_for_chance)
+chance = ex.run(s.set({"producers.shop.arrivals": "poisson", "run.duration": "1m"}), enough_for_chance)
 ex.check(lambda: expect(chance).that("orders.wait p95").below("50ms"))
 ex.check(lambda: expect(chance).that("worker.count").at_most(11), points=0.5)
 ex.score()

@@ -25,7 +25,7 @@ enough = {"consumers.worker.count": 20}
 # %% exercise="01.3" role="reference"
 enough_for_chance = {"consumers.worker.count": 11}
 
-# %% exercise="01.3" role="wrong" name="as many as arrive" says="10 x 1/10ms = 1,000/s is all that worker can do"
+# %% exercise="01.3" role="wrong" name="as many as arrive" says="with something to spare where chance plays"
 enough_for_chance = {"consumers.worker.count": 10}
 
 # %% exercise="01.4" role="reference"

@@ -4,7 +4,7 @@
 # %% exercise="03.1" role="reference"
 alive = {"consumers.worker.heartbeat": {"every": "10s", "extend_to": "30s"}}
 
-# %% exercise="03.1" role="wrong" name="a lease longer than the longest job" says="jobs.recovery_time p95: expected below 2m 0s, got"
+# %% exercise="03.1" role="wrong" name="a lease longer than the longest job" says="jobs.recovery_time max: expected below 2m 0s, got"
 alive = {"queues.jobs.visibility_timeout": "15m"}
 
 # %% exercise="03.1" role="wrong" name="the first beat comes after the lease" says="messages with more, one with"

@@ -16,7 +16,7 @@ import numpy as np
 
 from qsim.claims.explain import case_of, headed
 from qsim.claims.reasons import Case, outlived
-from qsim.claims.verdicts import PASS, judge
+from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, judge
 from qsim.kernel.journal import Kind
 from qsim.metrics.ledger import Ledger
 from qsim.metrics.numbers import Numbers
@@ -39,6 +39,7 @@ MOST = 2
 """Extra runs."""
 QUICK = 200_000
 """Rows: a run that wrote more is not made again (about a second)."""
+_TOO = {FAIL: "this check fails too", INCONCLUSIVE: "there is nothing to tell it from"}
 _KEPT: WeakKeyDictionary[Numbers, dict[str, Numbers]] = WeakKeyDictionary()
 """By run, as long as there is somebody who has it: what it would have been, by the factor that is switched off."""
 
@@ -60,9 +61,10 @@ def what_if(expectation: Expectation, run: Numbers) -> list[str]:
     if len(run.ledger.rows) > QUICK or recording.stopped or run.plan.duration > recording.ended:
         return []
     for factor in suspects(case_of(expectation, run))[:MOST]:
-        if _holds_without(factor, expectation, run):
+        verdict = _verdict_without(factor, expectation, run)
+        if verdict == PASS:
             return [*told, f"with the same seed and {factor.absent} this check passes, so the cause is the {factor.name}"]
-        told.append(f"with the same seed and {factor.absent} this check fails too")
+        told.append(f"with the same seed and {factor.absent} {_TOO[verdict]}")
     return told
 
 
@@ -74,9 +76,9 @@ def explained_further(explanation: Sequence[str], expectation: Expectation, run:
     return [*explanation[:end], *more, *explanation[end:]]
 
 
-def _holds_without(factor: Factor, expectation: Expectation, run: Numbers) -> bool:
+def _verdict_without(factor: Factor, expectation: Expectation, run: Numbers) -> str:
     again = _again(factor, run)
-    return judge(expectation, again.plan, [again], explained=False).verdict == PASS
+    return judge(expectation, again.plan, [again], explained=False).verdict
 
 
 def _again(factor: Factor, run: Numbers) -> Numbers:

@@ -142,6 +142,13 @@ def test_what_is_not_to_blame_is_said_too():
     assert "so the cause is" not in said
 
 
+def test_what_cannot_be_told_without_it_does_not_fail_too():
+    """Where nobody crashes nothing is recovered."""
+    text = JOBS.format(lease="30s", failures=", failures: {crash: 30%, restart_after: 1s}")
+    said = told(lambda: expect(scenario(text).run()).that("jobs.recovery_time max").below("1s"))
+    assert "with the same seed and no crashes there is nothing to tell it from" in said, said
+
+
 def test_the_low_priority_hears_who_comes_first():
     r = scenario(
         "queues: {mail: {priorities: [urgent, normal]}}\n"
