@@ -22,10 +22,18 @@ from xml.etree import ElementTree
 from qsim.lab.cells import Exercise, Unreadable
 from qsim.lab.exercises import SEED_OF_THE_GRADER
 from qsim.lab.sandbox import Limits, Outcome, environment
-from qsim.lab.sandboxed import limit
 
 OF_PYTHON = 1024**3
 """Bytes of address space that Python, NumPy and pytest take before a test begins."""
+
+_LIMITED = """
+import sys
+from qsim.lab.sandboxed import limit
+limit(float(sys.argv[1]), int(sys.argv[2]))
+import pytest
+sys.exit(pytest.main(sys.argv[3:]))
+"""
+"""Pytest that limits itself: between fork and exec nobody may run Python, for other threads may hold what it needs."""
 
 Tests = dict[str, Exercise]
 
@@ -80,11 +88,11 @@ class TestFile:
         env = environment() | {"HOME": str(folder), "TMPDIR": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env = {name: value for name, value in env.items() if name != SEED_OF_THE_GRADER}
         line = ["-q", "-p", "no:cacheprovider", "-p", "qsim.lab.pytest_plugin", "--junit-xml=junit.xml", "--rootdir=."]
+        most = (str(self.limits.wall_s), str(OF_PYTHON + self.limits.memory))
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *line, "-k", " or ".join(names), self.lesson.name],
+            [sys.executable, "-c", _LIMITED, *most, *line, "-k", " or ".join(names), self.lesson.name],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
             env=env if seed is None else env | {SEED_OF_THE_GRADER: str(seed)}, start_new_session=True,
-            preexec_fn=lambda: limit(self.limits.wall_s, OF_PYTHON + self.limits.memory),
         )  # fmt: skip
         try:
             process.wait(self.limits.wall_s)

@@ -34,6 +34,10 @@ def test_leaves():
 @pytest.mark.parametrize("seed", [None, "7"])
 def test_knows_its_seed_and_its_data(seed):
     assert os.environ.get("QSIM_EXERCISE_SEED") == seed and os.path.exists("data.csv")
+
+@pytest.mark.exercise("01.5")
+def test_eats():
+    assert bytearray(4 * 10**9)
 '''
 
 
@@ -54,9 +58,10 @@ def test_each_exercise_of_a_test_file_is_graded_on_its_own(folder):
     }  # fmt: skip
     worst = {one.exercise: one for one in got["ann/test_week"].worst}
     assert {name: (one.points, one.of) for name, one in worst.items()} == {
-        "01.1": (2.0, 4.0), "01.2": (0.0, 1.0), "01.3": (0.0, 1.0), "01.4": (0.5, 1.0),
+        "01.1": (2.0, 4.0), "01.2": (0.0, 1.0), "01.3": (0.0, 1.0), "01.4": (0.5, 1.0), "01.5": (0.0, 1.0),
     }  # fmt: skip
     assert "expected 300, got 200" in worst["01.1"].told
     assert worst["01.2"].error == "took longer than 8 s"
+    assert "MemoryError" in worst["01.5"].told
     assert worst["01.3"].error.startswith("ended the process")
     assert sorted(path.name for path in (folder / "ann").iterdir()) == ["data.csv", "test_week.py"]
