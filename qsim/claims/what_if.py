@@ -94,10 +94,16 @@ def _again(factor: Factor, run: Numbers) -> Numbers:
 
 
 def suspects(case: Case) -> list[Factor]:
-    """The factors that show in this run: those in the life of most messages that speak against it first."""
+    """The factors that show in this run: first those in the life of most messages that speak against it, of these the
+    one that shows least elsewhere; where none is in their lives, the one that shows most."""
     counts = {factor.name: _parts(case, factor) for factor in FACTORS}
     there = [factor for factor in FACTORS if counts[factor.name][1] and factor.without(case.run.plan) != case.run.plan]
-    return sorted(there, key=lambda factor: counts[factor.name], reverse=True)
+
+    def weight(factor: Factor) -> tuple[int, int]:
+        messages, rows = counts[factor.name]
+        return messages, -rows if messages else rows
+
+    return sorted(there, key=weight, reverse=True)
 
 
 def _parts(case: Case, factor: Factor) -> tuple[int, int]:

@@ -135,6 +135,19 @@ def test_poison_is_blamed_for_dead_letters_and_errors_are_not():
     assert part(said, "See")[-1] == "lesson 04-dead-letters, section Explain"
 
 
+def test_what_shows_nowhere_else_is_suspected_first():
+    """Each dead letter failed, as others did who came through; all of them are poison, and nobody else is."""
+    r = scenario(
+        "queues: {jobs: {dlq: {queue: dead, max_receives: 3}}, dead: {}}\n"
+        "producers: {api: {to: jobs, rate: 10/s, arrivals: regular, message: {poison: {first: 2}}}}\n"
+        "consumers: {worker: {from: jobs, count: 3, service: 100ms, failures: {error: 5%}}}\n"
+    ).run()
+    said = told(lambda: expect(r).that("jobs.dead_lettered poison total").equals(0))
+    assert [line for line in part(said, "Because") if "with the same seed" in line] == [
+        "with the same seed and no poison this check passes, so the cause is the poison"
+    ]
+
+
 def test_what_is_not_to_blame_is_said_too():
     r = scenario(SHOP.format(count=7).replace("service: 100ms", "service: 100ms, failures: {crash: 1%}")).run()
     said = told(lambda: expect(r).stable("orders"))
