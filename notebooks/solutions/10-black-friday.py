@@ -1,0 +1,28 @@
+# %% [markdown]
+# # 10 Black Friday: reference answers, and wrong ones that a class gives
+
+# %% exercise="10.1" role="reference"
+scaled = {"consumers.fulfil.autoscale.max": 60}
+
+# %% exercise="10.1" role="wrong" name="not too many, but all the time" says="orders.oldest_age max: expected below 6m 0s, got"
+scaled = {"consumers.fulfil.autoscale": None, "consumers.fulfil.count": 40}
+
+# %% exercise="10.1" role="wrong" name="the more the better" says="fulfil.consumer_hours total: expected at most 90"
+scaled = {"consumers.fulfil.autoscale.max": 120}
+
+# %% exercise="10.1" role="wrong" name="quicker, not more" says="orders.oldest_age max: expected below 6m 0s, got"
+scaled = {"consumers.fulfil.autoscale.startup": "10s"}
+
+# %% exercise="10.2" role="reference"
+minutes = 17_300 / (30 / 2.375 - 4) / 60
+
+# %% exercise="10.2" role="wrong" name="forgets what goes on arriving" says="orders.drained_at: expected between"
+minutes = 17_300 / (30 / 2.375) / 60
+
+# %% exercise="10.3" role="reference"
+keeper = "payments"
+finished = "21.3/s"  # 40 / 1.875 s
+
+# %% exercise="10.3" role="wrong" name="consumers times their pace" says="payments: 9"
+keeper = "fulfil"
+finished = "50/s"
