@@ -168,7 +168,7 @@ calm = small.set("timeline", {}).run(until="100m")
 show(calm, "orders.visible", "orders.oldest_age", "fulfil.count")
 
 # %% [markdown]
-# The queue gets empty an hour after the start, in the middle of the peak. The autoscaler sees an empty queue and sends consumers
+# The queue gets empty before the hour is over, in the middle of the peak. The autoscaler sees an empty queue and sends consumers
 # home, though 20/s still come. The queue fills, it calls them back, they start for 90 s: the backlog of **its own making** is as long
 # as that of the spike, or longer. That is called hunting. A backlog tells how much is to be done; it does not tell how many consumers keep it empty.
 
@@ -233,9 +233,8 @@ ex = exercise("10.2", points=2)
 ex.answered(minutes)
 rest = ex.run(few)
 ex.check(
-    lambda: expect(rest)
-    .that("orders.drained_at")
-    .between(f"{70 + minutes / 1.2:.1f}m", f"{70 + minutes / 0.8:.1f}m")
+    lambda: expect(rest).that("orders.drained_at").between(f"{70 + minutes / 1.2:.1f}m", f"{70 + minutes / 0.8:.1f}m"),
+    otherwise="a queue is emptied by what the consumers can do, less what goes on arriving",
 )
 ex.score()
 

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from qsim.claims.whole_run import Claim
-from qsim.metrics import calls, queues
+from qsim.metrics import calls, queues, workers
 from qsim.metrics.numbers import Numbers
 from qsim.metrics.steps import Steps, combine
 from qsim.scenario.plan import ConsumerPlan
+
+IDLE = 0.1
+"""Of the waiting: with fewer slots idle than this while it lasted, those that there were had no time to spare."""
 
 Array = Any
 
@@ -33,7 +36,7 @@ def bottleneck(run: Numbers, value: Mapping[str, Any]) -> Claim:
 def held_up(run: Numbers) -> dict[str, float]:
     """How long each dependency and consumer kept messages waiting (ns, summed over messages), after the warm-up and
     before ``duration``."""
-    start, end = run.warmup, min(run.plan.duration, run.recording.ended)
+    start, end = _window(run)
     held = dict.fromkeys([*(d.name for d in run.plan.dependencies), *(c.name for c in run.plan.consumers)], 0.0)
     for consumer in run.plan.consumers:
         for name, times in _holding(run, consumer).items():
@@ -41,10 +44,34 @@ def held_up(run: Numbers) -> dict[str, float]:
     return held
 
 
+def behind(run: Numbers, consumer: ConsumerPlan) -> str | None:
+    """What kept a backlog waiting while all slots of the consumer were busy, be it for a part of the run: the consumer or
+    one of its dependencies.  None if its slots were idle meanwhile, or no more than a message a slot waited on average."""
+    (start, end), waits = _window(run), _waiting(run, consumer)
+    idle = combine(_product, waits, workers.idle_while_work_waits(run.ledger, consumer)).integral(start, end)
+    waited, slots = waits.integral(start, end), workers.live_slots(run.ledger, consumer).integral(start, end)
+    if waited <= slots or idle > IDLE * waited:
+        return None
+    held = {name: times.integral(start, end) for name, times in _holding(run, consumer).items()}
+    return max(held, key=lambda each: held[each])
+
+
+def _window(run: Numbers) -> tuple[int, int]:
+    return run.warmup, min(run.plan.duration, run.recording.ended)
+
+
+def _waiting(run: Numbers, consumer: ConsumerPlan) -> Steps:
+    return combine(_sum, *(queues.level(run.ledger, queue, "visible") for queue in consumer.sources))
+
+
+def _product(waits: Array, share: Array) -> Array:
+    """Without a slot nobody is busy."""
+    return waits * np.where(np.isnan(share), 1.0, share)
+
+
 def _holding(run: Numbers, consumer: ConsumerPlan) -> dict[str, Steps]:
     """How many messages each of its dependencies, or it itself, keeps waiting."""
-    ledger = run.ledger
-    waits = combine(_sum, *(queues.level(ledger, queue, "visible") for queue in consumer.sources))
+    waits = _waiting(run, consumer)
     full = {run.plan.dependencies[i].name: _is_full(run, i) for i in consumer.uses}
     by_others = {name: combine(lambda w, f: w * f, waits, each) for name, each in full.items()}
     alone = combine(lambda w, *fs: w * (_sum(*fs) == 0), waits, *full.values())

@@ -37,7 +37,7 @@ def failure(expectation: Expectation, run: Numbers) -> list[str]:
         *headed("What happened", [*_flows(run, case.producers, case.consumers), *_busy(run, case.consumers), *_fates(run, case.queue)]),
         *headed("Because", [*_because(case), *reasons.because(kind, case)]),
         *headed("Try", reasons.direction(kind, case)),
-        *headed("See", [*_trace(case), *lesson_of(expectation)]),
+        *headed("See", [*_trace(case), *lesson_of(expectation, any(c.autoscale for c in case.consumers))]),
     ]
     return [*lines, *(f"    {line}" for line in (expectation.otherwise or "").strip().splitlines())]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from qsim.claims.alarms import firings
+from qsim.claims.bottleneck import behind
 from qsim.claims.words import many, say
 from qsim.kernel.journal import Cause, Kind
 from qsim.metrics import life, queues
@@ -103,8 +104,22 @@ def _other_slots(case: Case) -> Lines:
         else:
             yield f"find the fewest n with n/{work:.4g} not below {arrives:.5g}, with something to spare where chance plays: {slots}"
         return
-    if not wanted and case.consumers:
+    late = list(_behind(case))
+    yield from late
+    if not wanted and case.consumers and not late:
         yield "the consumers are not always busy: look for what keeps messages from them (leases, prefetch, delay, restarts)"
+
+
+def _behind(case: Case) -> Lines:
+    """What to turn where slots were busy not always, but as long as a backlog waited."""
+    for consumer in case.consumers:
+        holder = behind(case.run, consumer)
+        if holder == consumer.name:
+            sooner = ", or sooner (target, startup, metric_lag)" if consumer.autoscale else ""
+            most = "autoscale.max" if consumer.autoscale else "count"
+            yield f"while the backlog waited every slot of {holder} was busy: more of them at that time ({most}){sooner}"
+        elif holder:
+            yield f"while the backlog waited all places of {holder} were taken: more of {consumer.name} only wait for it as well"
 
 
 def _growth_wanted(case: Case) -> float | None:
@@ -159,6 +174,8 @@ def _shorter(case: Case) -> Lines:
         yield "what is first in line leaves no slot: give what must not starve a queue and consumers of its own, or add consumers"
     elif _busy_ones(case):
         yield from _other_slots(case)
+    elif late := list(_behind(case)):
+        yield from late
     elif crashed and expired:
         yield "what a dead consumer held waits until the lease ends: a shorter lease, renewed by a heartbeat while work goes on"
     elif expired:
@@ -440,6 +457,9 @@ def _fewer_calls(case: Case) -> Lines:
 
 
 def _cheaper(case: Case) -> Lines:
+    if case.expectation.predicate == "bottleneck":
+        yield "work out what each could finish at most, slots / time of a message and places / time of a call: the least is the bottleneck"
+        return
     for consumer in case.consumers:
         busy = case.run.exact(f"{consumer.name}.utilization mean")
         if busy is not None:

@@ -208,6 +208,45 @@ def test_what_holds_makes_no_run_and_the_command_line_none(monkeypatch):
     assert [verdict.verdict for verdict in r.verdicts()] == ["fail"]
 
 
+# --- a backlog for a while ---------------------------------------------------------------------------------------------
+
+BURST = """
+queues: {{orders: {{}}}}
+producers: {{web: {{to: orders, rate: 100/s, arrivals: regular, stop: 20s}}}}
+dependencies: {{pay: {{capacity: 5, service: 90ms}}}}
+consumers: {{worker: {{from: orders, count: {count}, service: 10ms, uses: pay{more}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "count, more, direction",
+    [
+        (4, "", "every slot of worker was busy: more of them at that time (count)"),
+        (20, "", "all places of pay were taken: more of worker only wait for it as well"),
+        (3, ", autoscale: {policy: backlog-per-consumer, metric: visible, target: 50, min: 1, max: 4}", "every slot of worker was busy: more of them at that time (autoscale.max), or sooner"),
+    ],
+)
+def test_who_was_idle_after_a_backlog_is_told_what_held_it_up(count, more, direction):
+    r = scenario(BURST.format(count=count, more=more)).run()
+    assert r["worker.utilization mean"] < 0.97
+    for metric in ("orders.oldest_age max", "orders.drained_at"):
+        said = told(lambda metric=metric: expect(r).that(metric).below("5s"))
+        assert "\n".join(part(said, "Try")).startswith(f"while the backlog waited {direction}")
+        assert ("lesson 10-black-friday, section Explain" in part(said, "See")) == ("autoscale" in more)
+
+
+def test_who_always_has_a_slot_is_not_told_of_a_backlog():
+    r = scenario(BURST.format(count=20, more="").replace("rate: 100/s", "rate: 10/s")).run()
+    said = told(lambda: expect(r).that("orders.latency max").below("5ms"))
+    assert "backlog" not in said
+
+
+def test_a_wrong_bottleneck_is_told_how_to_find_it():
+    r = scenario(BURST.format(count=20, more="")).run()
+    said = told(lambda: expect(r).bottleneck().is_("worker"))
+    assert part(said, "Try")[0].startswith("work out what each could finish at most")
+
+
 # --- lessons ----------------------------------------------------------------------------------------------------------
 
 
