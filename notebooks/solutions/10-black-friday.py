@@ -23,6 +23,6 @@ minutes = 17_300 / (30 / 2.375) / 60
 keeper = "payments"
 finished = "21.3/s"  # 40 / 1.875 s
 
-# %% exercise="10.3" role="wrong" name="consumers times their pace" says="payments: 9"
+# %% exercise="10.3" role="wrong" name="consumers times their pace" says="expected fulfil to be the bottleneck, got payments"
 keeper = "fulfil"
 finished = "50/s"
