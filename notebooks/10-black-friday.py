@@ -136,7 +136,7 @@ assert round(43_400 / (213.3 - 200) / 60) == 54
 # %%
 assert round(43_400 / 200) == 217
 expect(r).that("orders.wait max from 50m to 1h").within("5%", of="217s")  # to the first receive
-expect(r).that("orders.oldest_age max").within("5%", of="275s")
+expect(r).that("orders.oldest_age max").within("5%", of="275s");
 
 # %% [markdown]
 # ### Too few, for an hour
