@@ -41,10 +41,13 @@ RESULT_FORMAT = 1
 """Of summary.json and run.json: another number where a key means something else."""
 
 
-def load(target: str | Path = "", *, text: str | None = None, variant: str | None = None) -> Scenario:
+def load(
+    target: str | Path = "", *, text: str | None = None, variant: str | None = None, allow_code: bool = False
+) -> Scenario:
     """A scenario from a file, from the name of a bundled one, or from ``text``; raises ScenarioError with everything
-    that is wrong."""
-    return Scenario(read(target, text=text, variant=variant))
+    that is wrong.  With ``allow_code`` the handlers that it names may be run; a function that is handed over may by itself:
+    ``load("orders").set({"consumers.worker.handler": handle})``."""
+    return Scenario(read(target, text=text, variant=variant, allow_code=allow_code))
 
 
 def brokers_table() -> pd.DataFrame:
@@ -454,6 +457,8 @@ def as_json(run: Run, metrics: tuple[str, ...], judged: list[Verdict]) -> dict[s
     }
     if run.numbers.cut is not None:
         result["warmup"] = warmup.told([run.numbers.cut])
+    if any(recording.raised.values()):
+        result["raised"] = recording.raised
     return result if recording.stopped is None else result | {"stopped": recording.stopped}
 
 
@@ -527,6 +532,17 @@ def _said(run: Run, reference: str) -> str:
 def _judged(run: Run) -> Iterator[str]:
     for verdict in run.verdicts():
         yield from (f" {line}" for line in verdict.lines())
+    for consumer, raised in run.recording.raised.items():
+        yield from (f" {line}" for line in handler_errors(consumer, raised))
+
+
+def handler_errors(consumer: str, raised: Mapping[str, int]) -> Iterator[str]:
+    """What a handler raised, the most frequent first; three of them tell enough."""
+    by_count = sorted(raised.items(), key=lambda each: -each[1])
+    for said, times in by_count[:3]:
+        yield f"handler of {consumer} raised {times:,} times: {said}"
+    if len(by_count) > 3:
+        yield f"handler of {consumer} raised {sum(times for _, times in by_count[3:]):,} times something else"
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def command(
         raise Refused(f"--percentile {percentile:g}: a number between 0 and 100, as in 95 or 99.9")
     wanted, stop = time(wait, "--wait"), time(outage, "--outage")
     target = Target(None if wanted is None else wanted / SECOND, percentile / 100, stop)
-    plan = read(scenario, variant=variant, sets=tuple(set_ or ())).plan
+    plan = read(scenario, variant=variant, sets=tuple(set_ or ()), allow_code=None).plan
     found = sections(plan, target)
     if json:
         out(json_.dumps(_jsonable(plan, target, found), ensure_ascii=True, allow_nan=False))

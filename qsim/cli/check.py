@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qsim.cli.ends import Exit, Refused, of_error, worst
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import colour, err, out
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def command(
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")] = None,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes for replications.")] = 1,
     strict: Annotated[bool, typer.Option("--strict", help="What is inconclusive counts (exit 3).")] = False,
+    allow_code: AllowCode = False,
 ) -> int:
     """Run the expectations of scenario files: a line a file."""
     from qsim.cli.junit import write
 
     targets = list(_targets(files))
     cases: list[Case] = []
-    for case in (case for file in targets for case in _cases(file, variants, mutate, jobs)):
+    for case in (case for file in targets for case in _cases(file, variants, mutate, jobs, allow_code)):
         cases.append(case)
         _say(case)
         if case.code == Exit.INTERRUPTED:
@@ -81,26 +83,26 @@ def _targets(files: list[str]) -> Iterator[str]:
         yield from found
 
 
-def _cases(file: str, variants: bool, mutate: bool, jobs: int) -> Iterator[Case]:
-    case, loaded = _loaded(file, None)
+def _cases(file: str, variants: bool, mutate: bool, jobs: int, allow_code: bool) -> Iterator[Case]:
+    case, loaded = _loaded(file, None, allow_code)
     if loaded is None:
         yield case
         return
     yield _judged(case, loaded, jobs)
     for variant in loaded.variants if variants else ():
-        case, changed = _loaded(file, variant)
+        case, changed = _loaded(file, variant, allow_code)
         yield case if changed is None else _judged(case, changed, jobs)
     for number, overrides in enumerate(loaded.breaks if mutate else (), 1):
         yield _broken(Case(file, f"break {number}", is_break=True), loaded, overrides, jobs)
 
 
-def _loaded(file: str, variant: str | None) -> tuple[Case, Loaded | None]:
+def _loaded(file: str, variant: str | None, allow_code: bool) -> tuple[Case, Loaded | None]:
     from qsim.scenario.load import read
     from qsim.scenario.problems import ScenarioError
 
     case = Case(file, variant or "")
     try:
-        return case, read(file, variant=variant)
+        return case, read(file, variant=variant, allow_code=allow_code)
     except ScenarioError as error:
         return _wrong(case, error), None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qsim.cli.ends import Exit, Refused
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import WIDTH, colour, err, out
 from qsim.cli.whole import put, writable
 
@@ -45,12 +46,13 @@ def command(
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes.")] = 1,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row a metric and column.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
+    allow_code: AllowCode = False,
 ) -> int:
     """Compare variants, or files, under the same luck."""
     from qsim.cli.runs import Wish
 
     writable(csv, "--csv")
-    wish = Wish("", None, tuple(set_ or ()), seed, replications, jobs=jobs)
+    wish = Wish("", None, tuple(set_ or ()), seed, replications, jobs=jobs, allow_code=allow_code)
     columns = _plans(files, variants, wish)
     plans = {name: plan for name, (plan, _) in columns.items()}
     _references(list(plans.values()), metric or [])

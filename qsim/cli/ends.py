@@ -51,7 +51,7 @@ def of_error(error: BaseException) -> tuple[str, Exit]:
     return _bug(error), Exit.STOPPED
 
 
-_SAID_BY_THEMSELVES = ("ScenarioError", "TraceError", "EndlessInstant", "ClusterError")
+_SAID_BY_THEMSELVES = ("ScenarioError", "TraceError", "EndlessInstant", "EndlessHandler", "NoHandler", "ClusterError")
 """By name: whoever prints help should not have to import the loader."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import colour, out
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Run nothing again that was kept.")] = False,
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept (.qsim-sweeps).")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
+    allow_code: AllowCode = False,
 ) -> int:
     """The smallest or largest value for which expectations hold."""
     from qsim.cli.kept import Means, kept
@@ -51,7 +53,7 @@ def command(
 
     if smallest and largest:
         raise Refused("--smallest or --largest, not both")
-    loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
+    loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed, allow_code=allow_code))
     looked_for = _sought(loaded, over, that, largest=largest, replications=replications, most=max_replications)
     found = kept(
         f"{loaded.plan.name} {looked_for.path}", looked_for.asked, Means(jobs, dask, store, resume, quiet=json),

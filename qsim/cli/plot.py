@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import err, out
 from qsim.cli.whole import put
 
@@ -44,6 +45,7 @@ def command(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Other luck.")] = None,
     replication: Annotated[int, typer.Option(metavar="R", min=1, help="Which replication.")] = 1,
     until: Annotated[str | None, typer.Option(metavar="T", help="Stop at a time: 5m.")] = None,
+    allow_code: AllowCode = False,
 ) -> int:
     """Draw a scenario's figures into files."""
     from qsim.cli.progress import Watch
@@ -51,7 +53,9 @@ def command(
 
     folder, own_name, format_ = _where(out_, format_)
     _one_of("--theme", theme, ("light", "dark"))
-    wish = Wish(scenario, variant, tuple(set_ or ()), seed, None, replication, 1, time(until, "--until"))
+    wish = Wish(
+        scenario, variant, tuple(set_ or ()), seed, None, replication, 1, time(until, "--until"), allow_code=allow_code
+    )
     loaded, table = load(wish), read_sweep(sweep)
     references(loaded, tuple(metric or ()))
     _numbered(figure, loaded.plots)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import err, out
 from qsim.cli.whole import put, writable
 
@@ -45,6 +46,7 @@ def command(
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Processes for replications.")] = 1,
     until: Annotated[str | None, typer.Option(metavar="T", help="Stop at a time: 5m.")] = None,
     sweep: Annotated[Path | None, typer.Option(metavar="CSV", help=SWEEP)] = None,
+    allow_code: AllowCode = False,
 ) -> int:
     """Write what came of a run as one HTML file."""
     from qsim.cli.plot import read_sweep, stem
@@ -52,7 +54,17 @@ def command(
     from qsim.cli.runs import Wish, load, time
     from qsim.plot.report import render
 
-    wish = Wish(scenario, variant, tuple(set_ or ()), seed, replications, None, jobs, time(until, "--until"))
+    wish = Wish(
+        scenario,
+        variant,
+        tuple(set_ or ()),
+        seed,
+        replications,
+        None,
+        jobs,
+        time(until, "--until"),
+        allow_code=allow_code,
+    )
     loaded, table = load(wish), read_sweep(sweep)
     path = html or Path(f"{stem(loaded.plan)}.html")
     writable(path)  # before a long run

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused, worst
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import err, is_terminal, out
 from qsim.cli.whole import writable
 
@@ -75,9 +76,7 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Inconclusive expectations (exit 3) and advice (exit 2) count.")
     ] = False,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let a scenario run its own handlers (none can yet).")
-    ] = False,
+    allow_code: AllowCode = False,
 ) -> int:
     """Simulate a scenario; judge what it expects."""
     from qsim.cli.runs import Wish, time
@@ -87,7 +86,16 @@ def command(
     if names not in ("qsim", "broker"):
         raise Refused(f"--names {names}: write --names broker")
     wish = Wish(
-        "", variant, tuple(set_ or ()), seed, replications, replication, jobs, time(until, "--until"), max_messages
+        "",
+        variant,
+        tuple(set_ or ()),
+        seed,
+        replications,
+        replication,
+        jobs,
+        time(until, "--until"),
+        max_messages,
+        allow_code,
     )
     show = _Show(tuple(metric or ()), json, quiet, strict, names, out_, csv, against)
     targets = _targets(scenario, tag)
@@ -204,7 +212,7 @@ def _quietly(outcome: Outcome) -> None:
     from qsim.cli import screen
     from qsim.cli.together import failures
 
-    for line in screen.marks(outcome):
+    for line in (*screen.marks(outcome), *screen.handler_errors(outcome)):
         err(line)
     for line in screen.judged(outcome, failures(outcome.verdicts)):
         out(line)
@@ -229,6 +237,7 @@ def _lines(loaded: Loaded, outcome: Outcome, show: _Show) -> Iterator[str]:
     for reference in show.metrics:
         yield f" {screen.told(outcome, reference)}"
     yield from screen.verdicts(outcome)
+    yield from screen.handler_errors(outcome)
     yield from screen.advice(loaded.problems, outcome)
     yield f"digest {outcome.digest}"
     if show.folder is not None:

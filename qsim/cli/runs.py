@@ -43,11 +43,13 @@ class Wish:
     jobs: int = 1
     until: Nanos | None = None
     max_messages: int | None = None
+    allow_code: bool | None = False
+    """None: nothing will be run."""
 
 
 def load(wish: Wish) -> Loaded:
     """The scenario, or everything that is wrong with it."""
-    return read(target(wish.target), variant=wish.variant, sets=wish.sets, seed=wish.seed)
+    return read(target(wish.target), variant=wish.variant, sets=wish.sets, seed=wish.seed, allow_code=wish.allow_code)
 
 
 def target(name: str) -> str:
@@ -127,6 +129,7 @@ def trace(wish: Wish) -> str:
     """What was asked for, as a command that traces a message of it; the variant is known to who completes it."""
     options = [f"--set {shlex.quote(each)}" for each in wish.sets]
     options += [] if wish.seed is None else [f"--seed {wish.seed}"]
+    options += ["--allow-code"] if wish.allow_code else []
     return " ".join(["qsim trace", shlex.quote(wish.target), *options])
 
 

@@ -5,6 +5,7 @@ It knows which numbers are worth a glance and fits them into 80 columns; it work
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -450,6 +451,18 @@ def advice(problems: tuple[Problem, ...], outcome: Outcome) -> Iterator[str]:
         yield from advised(problem.code, problem.message + more)
     if outcome.gave_up:
         yield from advised("A130", f"{CODES['A130'].says}: {CODES['A130'].why}")
+
+
+def handler_errors(outcome: Outcome) -> Iterator[str]:
+    """Of all runs together."""
+    from qsim.api import handler_errors as said_of
+
+    consumers = {name for run in outcome.runs for name in run.raised}
+    for consumer in sorted(consumers):
+        total = Counter[str]()
+        for run in outcome.runs:
+            total.update(run.raised.get(consumer, {}))
+        yield from (f" {line}" for line in said_of(consumer, total))
 
 
 def advised(code: str, text: str) -> Iterator[str]:

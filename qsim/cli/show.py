@@ -20,5 +20,5 @@ def command(
     from qsim.cli.runs import Wish, load
     from qsim.scenario.show import show
 
-    out(show(load(Wish(scenario, variant, tuple(set_ or ()), seed))), end="")
+    out(show(load(Wish(scenario, variant, tuple(set_ or ()), seed, allow_code=None))), end="")
     return Exit.OK

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import WIDTH, colour, out
 from qsim.cli.whole import put, writable
 
@@ -52,6 +53,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Run nothing again that was kept.")] = False,
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept (.qsim-sweeps).")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, and nothing else.")] = False,
+    allow_code: AllowCode = False,
 ) -> int:
     """Run a scenario over a grid of settings."""
     from qsim.claims.asked import Asked, default_metrics, with_precision
@@ -61,7 +63,7 @@ def command(
 
     writable(csv, "--csv")
     _drawable(plot)
-    loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed))
+    loaded = load(Wish(scenario, variant, tuple(set_ or ()), seed, allow_code=allow_code))
     axes = _axes(loaded, over or [])
     points = looked_at(loaded, axes)
     paths = paths_of(axes)

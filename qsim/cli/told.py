@@ -75,6 +75,8 @@ class Told:
     """As ``--json`` prints a single run."""
     series: Any
     provenance: Mapping[str, Any]
+    raised: Mapping[str, Mapping[str, int]]
+    """What handlers raised, and how often."""
 
 
 def tell(questions: Questions, numbers: Numbers) -> Told:
@@ -98,6 +100,7 @@ def tell(questions: Questions, numbers: Numbers) -> Told:
         as_json(run, questions.metrics, decided(numbers.plan, [read])) if questions.is_summary else {},
         series_table(run) if questions.series else None,
         provenance(run, questions.document) if questions.series else {},
+        recording.raised,
     )
 
 

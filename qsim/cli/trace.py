@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qsim.cli.ends import Exit, Refused
+from qsim.cli.options import AllowCode
 from qsim.cli.terminal import colour, err, out
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def command(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Other luck.")] = None,
     replication: Annotated[int, typer.Option(metavar="R", min=1, help="Which replication.")] = 1,
     until: Annotated[str | None, typer.Option(metavar="T", help="Stop at a time: 5m.")] = None,
+    allow_code: AllowCode = False,
 ) -> int:
     """Tell one message's life, or list what lies in a queue."""
     from qsim.cli.progress import Watch
@@ -35,7 +37,9 @@ def command(
 
     if (message is None) == (queue is None):
         raise Refused("say what to trace: --message ID, --message first-redelivered, or --queue NAME")
-    wish = Wish(scenario, variant, tuple(set_ or ()), seed, None, replication, 1, time(until, "--until"))
+    wish = Wish(
+        scenario, variant, tuple(set_ or ()), seed, None, replication, 1, time(until, "--until"), allow_code=allow_code
+    )
     loaded = load(wish)
     _known(loaded.plan, message, queue)
     with Watch(loaded.plan.name) as watch:

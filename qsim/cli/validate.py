@@ -24,7 +24,7 @@ def _validate(file: str, strict: bool) -> Exit:
     from qsim.scenario.problems import ScenarioError, render
 
     try:
-        problems = read(target(file)).problems
+        problems = read(target(file), allow_code=None).problems
     except ScenarioError as error:
         err(str(error))
         return Exit.WRONG

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from qsim.scenario.origins import NUMBER, NUMBER_BITS, Origin, origins
+from qsim.scenario.origins import NUMBER_BITS, Origin, name_of, origins
 from qsim.scenario.plan import Plan, ProducerPlan
 from qsim.scenario.problems import did_you_mean
 
@@ -30,9 +30,7 @@ def _origins(plan: Plan) -> tuple[Origin, ...]:
 
 def message_name(plan: Plan, message: int) -> str:
     """The message as it is printed, and may be asked for."""
-    origin = _origins(plan)[message >> NUMBER_BITS]
-    which = f"#{origin.i + 1}" if origin.producer.count > 1 else ""
-    return f"{origin.producer.name}{which}:{message & NUMBER}{origin.way}"
+    return name_of(_origins(plan)[message >> NUMBER_BITS], message)
 
 
 def message_number(plan: Plan, name: str | int) -> int:

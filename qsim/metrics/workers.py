@@ -56,14 +56,23 @@ def _slots(starts: SimpleNamespace, ends: SimpleNamespace) -> Steps:
 
 
 def attempts(ledger: Ledger, consumer: ConsumerPlan) -> tuple[SimpleNamespace, SimpleNamespace]:
-    """Starts of work and their ends, one end an attempt: a crash after the effect ends nothing any more."""
+    """Starts of work and their ends, one end an attempt: a crash after the effect ends nothing any more, nor does the
+    error of a handler that had charged somebody."""
     columns = ("time", "dense", "attempt", "kind", "client", "position", "queue")
     began = Kind.STARTED if consumer.buffers else Kind.RECEIVED
     starts = ledger.select(began, consumer=consumer.index, columns=columns)
     ends = ledger.select(*_WORK_ENDS, consumer=consumer.index, columns=columns)
     if consumer.buffers:
         ends = only(ends, np.isin(_attempt(ends), _attempt(starts)))
-    return starts, only(ends, ~_is_over(starts, ends, consumer.buffers))
+    ends = only(ends, ~_is_over(starts, ends, consumer.buffers))
+    return starts, ends if consumer.handler is None else only(ends, ~_charged_before(ends))
+
+
+def _charged_before(ends: SimpleNamespace) -> Array:
+    """Which errors stand right behind the effect of the same call."""
+    after = np.zeros(len(ends.kind), bool)
+    after[1:] = (ends.kind[1:] == Kind.ERRED) & (ends.kind[:-1] == Kind.EFFECT) & (np.diff(ends.position) == 1)
+    return after
 
 
 def _attempt(rows: SimpleNamespace) -> Array:

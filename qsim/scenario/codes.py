@@ -79,6 +79,12 @@ _ROWS = (
     Code("Q038", "a filter that cannot be read",
          "Of Service Bus SQL: =, <>, IN, IS NULL, AND, OR, NOT and parentheses; texts in single quotes.", "ASB-24"),
     Code("Q040", "not supported yet", "The format has this key; this release does not run it."),
+    Code("Q041", "a handler, which is code, and code was not allowed",
+         "A scenario may come from anybody: its code is run only with --allow-code, or load(..., allow_code=True). A function "
+         "that you hand over in Python needs neither."),
+    Code("Q042", "a handler that cannot be called",
+         "handler: worker:handle is the function handle(message, store) of worker.py beside the scenario, or of a module that "
+         "Python finds."),
     Code("A100", "a queue is not stable: more arrives than its consumers finish",
          "The backlog grows by arrivals minus departures, for ever; at exactly 100 % with random arrivals too.",
          "M/M/c, Erlang C", "01"),

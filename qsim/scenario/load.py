@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from qsim.scenario import control, files, meaning, model, plan, shape, whatif
+from qsim.handlers.code import Given
+from qsim.scenario import code, control, files, meaning, model, plan, shape, whatif
 from qsim.scenario.branches import Circle, with_branches
 from qsim.scenario.paths import merged, overlay
 from qsim.scenario.problems import Place, Problem, ScenarioError, Source, did_you_mean, in_order
@@ -42,6 +43,7 @@ class Loaded:
     base: Document = field(repr=False)
     _overrides: tuple[Override, ...] = field(repr=False)
     folder: FilePath = field(repr=False)
+    allow_code: bool | None = field(default=False, repr=False)
 
     def with_changes(
         self, changes: Mapping[str, Any] | None = None, *, variant: str | None = None, seed: int | None = None
@@ -53,7 +55,9 @@ class Loaded:
     def with_overrides(self, more: Iterable[Override], variant: str | None = None) -> Loaded:
         """The same with values that remember where they were written."""
         chosen = self.plan.variant if variant is None else variant
-        return _finish(self.base, chosen, (*self._overrides, *more), self.folder, self.path, what_ifs=False)
+        return _finish(
+            self.base, chosen, (*self._overrides, *more), self.folder, self.path, self.allow_code, what_ifs=False
+        )
 
 
 def read(
@@ -64,15 +68,17 @@ def read(
     seed: int | None = None,
     text: str | None = None,
     file_name: str | None = None,
+    allow_code: bool | None = False,
 ) -> Loaded:
-    """``target`` is a path or the name of a bundled scenario; raises ScenarioError with all that is wrong."""
+    """``target`` is a path or the name of a bundled scenario; raises ScenarioError with all that is wrong.  ``allow_code``:
+    whether handlers that it names may be imported and run; None: it is read only, and they are not looked for."""
     path = None if text is not None else _file(target)
     shown = file_name or ("scenario.yaml" if path is None else _named(target, path))
     document = read_text(text, shown) if text is not None else read_file(FilePath(path or shown), shown)
     folder = FilePath(path or shown).parent
     document = _extended(document, folder, (FilePath(path or shown),))
     overrides = (*(_option(option) for option in sets), *_seed_override(seed))
-    return _finish(document, variant or BASE, overrides, folder, path)
+    return _finish(document, variant or BASE, overrides, folder, path, allow_code)
 
 
 def _file(target: str | FilePath) -> FilePath:
@@ -150,7 +156,9 @@ def _python_override(path: str, value: Any) -> Override:
 
 
 def plain(value: Any) -> Any:
-    """Tuples are lists and ranges too, as in a file."""
+    """Tuples are lists and ranges too, as in a file; a function is the text that names it, and more."""
+    if callable(value):
+        return Given.of(value)
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -184,6 +192,7 @@ def _finish(
     overrides: tuple[Override, ...],
     folder: FilePath,
     path: FilePath | None,
+    allow_code: bool | None = False,
     *,
     what_ifs: bool = True,
 ) -> Loaded:
@@ -192,7 +201,7 @@ def _finish(
     document, more = overlay(document, overrides)
     problems += more
     scenario, found = _checked(document, folder)
-    problems += found
+    problems += found + code.check(document, folder, allow_code)
     problems += whatif.check_sets(document, problems, folder)
     problems += whatif.check(base, problems, folder) if what_ifs else []
     if scenario is None or any(problem.is_error for problem in problems):
@@ -210,6 +219,7 @@ def _finish(
         base=base,
         _overrides=overrides,
         folder=folder,
+        allow_code=allow_code,
     )
 
 
@@ -223,7 +233,7 @@ def _plan(document: Document, scenario: model.Scenario, variant: str, folder: Fi
     controls, alerts = control.timeline(document, scenario, folder), control.alerts(document, scenario, folder)
     changes = control.changes(controls, alerts)
     queues, producers = resolver.queues(), resolver.producers()
-    consumers = control.with_most(resolver.consumers(), changes)
+    consumers = control.with_most(code.with_handlers(document, resolver.consumers(), folder), changes)
     try:
         topics, consumers, made = with_branches(queues, resolver.topics(), producers, consumers, changes)
     except Circle as circle:

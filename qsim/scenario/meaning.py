@@ -484,7 +484,6 @@ _LATER: dict[str, Callable[[Any], bool]] = {
     "queues.*.profile": lambda value: value in model.PROFILE_NAMES and value not in SUPPORTED,
     **{f"queues.*.broker.{key}": _given for key in _later_keys(_BROKER)},
     "queues.*.broker.own_dlq": _given,
-    "consumers.*.handler": _given,
     **{f"consumers.*.client.{key}": _given for key in _later_keys(_CLIENT)},
     "consumers.*.client.channel": _given,
 }

@@ -766,7 +766,7 @@ class Consumer(Shape):
         "short for ack, dedup and idempotent", shown="at-least-once"
     )
     ack: Literal["after-success", "on-receive"] | None = key("when a message is acked", shown="after-success")
-    handler: Text | None = key("module:function, called for each delivery", shown="none")
+    handler: Text | None = key("module:function, handle(message, store), called for each delivery when its work ends; only with --allow-code", shown="none")
     heartbeat: Heartbeat | None = key("extends the lease while the work lasts", shown="none")
     idempotent: (
         Annotated[Annotated[bool, PLAIN] | Annotated[Remember, MAP], PlainOrMap] | None

@@ -49,6 +49,12 @@ def origins(plan: Plan) -> tuple[Origin, ...]:
     return tuple(found[index] for index in sorted(found))
 
 
+def name_of(origin: Origin, message: int) -> str:
+    """The message as it is printed: ``api:351``, ``api#2:351``, ``api:351/billing``."""
+    which = f"#{origin.i + 1}" if origin.producer.count > 1 else ""
+    return f"{origin.producer.name}{which}:{message & NUMBER}{origin.way}"
+
+
 def _made(plan: Plan) -> Iterator[tuple[int, tuple[int, bool]]]:
     """(index, (where its messages go, whether they are a topic's copies)) of every branch."""
     for subscription in (each for topic in plan.topics for each in topic.subscriptions):

@@ -13,6 +13,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
+from qsim.handlers.code import Handler
 from qsim.kernel.profile import Profile
 from qsim.kernel.redelivery import AckMode, Redelivery
 from qsim.kernel.routing import Subscription
@@ -478,6 +479,8 @@ class ConsumerPlan:
     """Dependencies, called one after the other."""
     emits: tuple[Emit, ...] = ()
     autoscale: Autoscale | None = None
+    handler: Handler | None = None
+    """The student's consumer, called for each delivery."""
 
 
 # --- control ------------------------------------------------------------------------------------------------------------------

@@ -265,7 +265,7 @@ def _lends_enough(profile: Profile, consumer: ConsumerPlan) -> bool:
 
 
 def _is_plain_consumer(plan: Plan, consumer: ConsumerPlan, queue: QueuePlan) -> bool:
-    extras = (consumer.autoscale, consumer.ack_batch, consumer.recovery, consumer.jms, consumer.uses)
+    extras = (consumer.autoscale, consumer.ack_batch, consumer.recovery, consumer.jms, consumer.uses, consumer.handler)
     same = len(consumer.sources) == 1 and consumer.count == consumer.most > 0 and consumer.ack is Ack.AFTER_SUCCESS
     asks_at_once = consumer.poll is None or consumer.poll.every is None
     alone = any(consumer.wishes[1:])

@@ -15,6 +15,7 @@ from qsim.kernel.journal import Cause
 from qsim.kernel.message import Delivery
 from qsim.scenario.plan import ConsumerPlan
 from qsim.sim.emits import emitters
+from qsim.sim.handling import Handling
 from qsim.sim.jms import ports_of_clients
 from qsim.sim.luck import Attempt
 from qsim.sim.member import PROCESS_BITS, Member
@@ -37,6 +38,8 @@ class Crew:
         """How often work on a message has begun here; forgotten when it is acked."""
         self.dependencies = tuple(world.dependencies[index] for index in plan.uses)
         self.on_success, self.on_failure = emitters(world, plan, False), emitters(world, plan, True)
+        self.handling = None if plan.handler is None else Handling(self, plan.handler)
+        """The student's consumer."""
         self.pace = Fraction(1)
         """Work that begins takes this many times as long."""
         self.attempt: Callable[[ConsumerPlan, int, int], Attempt] = world.luck.attempt

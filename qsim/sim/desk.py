@@ -208,6 +208,7 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
     of the process.  A crash while working strikes in its own work, not in a call."""
     member, world = desk.member, desk.world
     env, crew, poison, uses = world.env, member.crew, world.poison, member.crew.dependencies
+    handling = crew.handling
     while True:
         try:
             port, delivery = member.next_for(desk) or (yield desk.inbox.wait())
@@ -226,7 +227,8 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
                     continue
                 yield _ring(desk, env._now + service)  # type: ignore[arg-type]
                 errs = fate < plan.failures.error or (poison and number in world.poison)
-                if errs or (uses and (yield from fails_to_call(desk, uses))):
+                fails = errs or (uses and (yield from fails_to_call(desk, uses)))
+                if fails or (handling is not None and handling.raises(desk, delivery, dies)):
                     desk.err()
                     if desk.unsent:
                         yield from wait_for_room(desk)
@@ -235,7 +237,7 @@ def work(desk: Desk) -> Generator[Event, Any, None]:
                     desk.stop_work()
                     give_back(plan, port, delivery, jitter)
                     continue
-                if not desk.take_effect(plan, number, dies):
+                if not (desk.take_effect(plan, number, dies) if handling is None else handling.take_effect(desk, dies)):
                     continue
                 if desk.unsent:
                     yield from wait_for_room(desk)

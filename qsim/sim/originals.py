@@ -36,6 +36,14 @@ class Originals:
             self._levels[home, to] = levels_there(priorities_of(self._plan, home), priorities_of(self._plan, to))
         return self._levels[home, to][self.label(message)[0]]
 
+    def attributes(self, message: int) -> dict[str, str]:
+        """The values of its attributes, by name."""
+        given, left, found = self.message(message).attributes, self.label(message)[3], dict[str, str]()
+        for name, shares in reversed(given):
+            left, which = divmod(left, len(shares.names))
+            found[name] = shares.names[which]
+        return {name: found[name] for name, _ in given}
+
     def message(self, message: int) -> MessagePlan:
         """What its producer says of all its messages: size, routing key, attributes."""
         return self.origins[message >> NUMBER_BITS].producer.message

@@ -1,7 +1,7 @@
 """The same consumer as a callback: one event a message, no process.
 
 It serves where nothing touches a consumer but its messages: one queue that no message moves into, one message at a
-time, no crash, heartbeat, store, eta, lost ack, limit or autoscaler, and no timeline entry or alert that concerns it.
+time, no crash, heartbeat, store, handler, eta, lost ack, limit or autoscaler, and no timeline entry or alert that concerns it.
 It writes the rows that ``desk.work`` would write; a test holds the two together.
 """
 
@@ -36,7 +36,7 @@ def is_untouched(plan: Plan, consumer: ConsumerPlan) -> bool:
         return False
     if consumer.ack is Ack.ON_RECEIVE or consumer.heartbeat or consumer.check is not Check.NONE or consumer.ack_batch or consumer.recovery:
         return False
-    if consumer.uses or consumer.emits:
+    if consumer.uses or consumer.emits or consumer.handler:
         return False
     if any(other is not consumer and set(other.sources) & set(consumer.sources) for other in plan.consumers):
         return False  # their starts are not ours, but the broker counts both

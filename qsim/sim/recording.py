@@ -20,7 +20,7 @@ class Recording:
     """One run.  ``stopped`` is None when it came to its end, else "max-messages", "memory" or "interrupted";
     ``ended`` is the time at which it stopped (duration, or the end of the drain).  ``overview`` holds the broker's
     own counters at that moment, {queue: {"visible": n, "in_flight": n, "delayed": n, "deferred": n}}, and of each
-    dependency {"busy": n, "waiting": n}."""
+    dependency {"busy": n, "waiting": n}.  ``raised`` says of each consumer with a handler how often that raised what."""
 
     plan: Plan
     seed: int
@@ -31,6 +31,7 @@ class Recording:
     wall_s: float
     overview: dict[str, dict[str, int]]
     drained: bool = True
+    raised: dict[str, dict[str, int]] = field(default_factory=dict)
     _array: Any = field(default=None, repr=False)
 
     @cached_property

@@ -154,8 +154,9 @@ def simulate(
     world.journal.flush()
     ended = world.now if stopped or world.is_over else end
     return Recording(
-        plan, seed, replication, keeper.chunks, ended, stopped, time.perf_counter() - begun, _overview(world), drained
-    )
+        plan, seed, replication, keeper.chunks, ended, stopped, time.perf_counter() - begun, _overview(world), drained,
+        {crew.plan.name: crew.handling.raised for crew in cast.crews if crew.handling is not None},
+    )  # fmt: skip
 
 
 def _overview(world: World) -> dict[str, dict[str, int]]:

@@ -2,7 +2,8 @@
 
 It knows files, not what was asked.  A file holds one answer and is named by everything that the answer depends on: the
 resolved scenario with its seed, the replication, what was asked, and the code that worked it out.  Its first line is
-the checksum of its name and the second; what does not match was damaged, and is worked out again.  Files are JSON: reading what
+the checksum of its name and the second; what does not match was damaged, and is worked out again.  What a handler did
+is not kept: nothing tells when its code has changed.  Files are JSON: reading what
 somebody else left in a folder runs nothing.
 """
 
@@ -42,6 +43,8 @@ class Store:
 
     def get(self, task: Task) -> Answer | None:
         """The answer, if it was kept; raises Damaged."""
+        if _has_handler(task.plan):
+            return None
         file = self.file(task)
         try:
             text = file.read_bytes()
@@ -54,6 +57,8 @@ class Store:
 
     def keep(self, task: Task, answer: Answer) -> None:
         """Whole or not at all: written beside it and renamed."""
+        if _has_handler(task.plan):
+            return
         body = json.dumps(asdict(answer)).encode()
         file = self.file(task)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +78,10 @@ class Store:
         if id(plan) not in self._keys:
             self._keys[id(plan)] = plan, key_of(plan)  # the plan is kept so that its id stays its own
         return self._keys[id(plan)][1]
+
+
+def _has_handler(plan: Plan) -> bool:
+    return any(consumer.handler is not None for consumer in plan.consumers)
 
 
 def _checksum(file: Path, body: bytes) -> bytes:
@@ -98,7 +107,7 @@ def code() -> str:
     return f"{__version__} {sha.hexdigest()[:16]}"
 
 
-_DECIDES = ("units.py", "kernel", "brokers", "scenario", "sim", "metrics", "claims", "study")
+_DECIDES = ("units.py", "handlers", "kernel", "brokers", "scenario", "sim", "metrics", "claims", "study")
 
 
 def prepare(folder: Path) -> None:

@@ -14,8 +14,8 @@ from qsim import CheckFailed, expect, load
 from qsim.claims.handlers import search as searching
 from qsim.claims.handlers.claim import SEE, finding
 from qsim.claims.handlers.drive import ORDERS, Arena, Setup, Trial
-from qsim.claims.handlers.memory import Memory
 from qsim.claims.handlers.search import search
+from qsim.handlers.memory import Memory
 
 QUEUE = """
 qsim: 1

@@ -218,7 +218,10 @@ def test_a_variant_of_a_later_release_is_skipped(qsim, here):
     text = (
         (here / "small.yaml")
         .read_text()
-        .replace("too-much: {producers.api.rate: 40/s}", "later: {consumers.worker.handler: 'jobs:work'}")
+        .replace(
+            "too-much: {producers.api.rate: 40/s}",
+            "later: {queues.jobs.profile: activemq-classic, queues.jobs.broker: {own_dlq: true}}",
+        )
     )
     (here / "small.yaml").write_text(text)
     answer = qsim("check", "small.yaml", "--variants")

@@ -6,7 +6,6 @@ It knows how a verdict is worded and which mistakes are seen before anything is 
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ from qsim.claims.handlers.drive import MOST_CALLS, Arena, Event, Trial, Work, st
 from qsim.claims.handlers.reasons import Case, case_of, name_of, story, why_never, why_twice
 from qsim.claims.handlers.search import Found, search
 from qsim.claims.verdicts import FAIL, PASS, Verdict
+from qsim.handlers.found import misshapen
 from qsim.kernel.journal import Kind
 from qsim.metrics import life
 from qsim.scenario.load import read
@@ -90,33 +90,10 @@ class Handler:
 
 def _misshapen(handle: Any) -> tuple[str, list[tuple[str, list[str]]]] | None:
     """A handler that could not be called as one."""
-    if not callable(handle):
-        return f"{handle!r}, which is no function", [("Try", ["def handle(message, store): ..."])]
-    code = handle if inspect.isroutine(handle) else getattr(handle, "__call__", handle)  # noqa: B004 - its code is wanted
-    if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
-        return "a coroutine: no line of it ran", [
-            ("Because", ["async def makes a function that has to be awaited; a handler is called"]),
-            ("Try", ["write def instead of async def, and no await: every call of the store answers at once"]),
-        ]
-    if inspect.isgeneratorfunction(code):
-        return "a generator: no line of it ran", [
-            ("Because", ["a yield in it makes the function a generator, which runs when somebody iterates over it"]),
-            ("Try", ["a handler returns when it is done: take the yield out"]),
-        ]
-    return _wrong_parameters(handle)
-
-
-def _wrong_parameters(handle: Any) -> tuple[str, list[tuple[str, list[str]]]] | None:
-    try:
-        inspect.signature(handle).bind(None, None)
-    except TypeError as error:
-        return f"a function that cannot be called so ({error})", [
-            ("Because", ["a handler is called with two arguments: handle(message, store)"]),
-            ("Try", ["def handle(message, store): ..."]),
-        ]
-    except ValueError:
-        return None  # a builtin without a signature
-    return None
+    if (wrong := misshapen(handle)) is None:
+        return None
+    because = [("Because", [wrong.because])] if wrong.because else []
+    return wrong.what, [*because, ("Try", [wrong.direction])]
 
 
 # --- judging a schedule ----------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from qsim.claims.handlers.memory import Memory
-from qsim.claims.handlers.store import EFFECTS, Call, Database, Message, Store
+from qsim.handlers.memory import Memory
+from qsim.handlers.store import EFFECTS, Call, Database, Message, Store
 from qsim.kernel.broker import Broker
 from qsim.kernel.journal import ROW, Kind, Place
 from qsim.kernel.message import Delivery

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from qsim.claims.handlers.drive import Event, Trial, Work
-from qsim.claims.handlers.store import EFFECTS, READS, WRITES, Call
+from qsim.handlers.store import EFFECTS, READS, WRITES, Call
 from qsim.metrics.life import clock
 from qsim.metrics.naming import process_name
 from qsim.scenario.plan import Ack
