@@ -99,7 +99,8 @@ class Exercise:
         """Make one check: it holds where ``claim()`` raises nothing and answers None or what is true.  ``otherwise`` is
         said where it does not."""
         outcome, said = self._made(claim)
-        self.checks.append(Check(points, outcome, said if outcome == HOLDS else "\n".join(filter(None, [otherwise, said]))))
+        hint = "" if outcome == HOLDS or said == UNANSWERED else otherwise
+        self.checks.append(Check(points, outcome, "\n".join(filter(None, [hint, said]))))
 
     def score(self) -> Score:
         """Points reached, and the card."""

@@ -267,3 +267,13 @@ def test_lines_of_the_card_wrap_under_their_own_words():
 
     card = framed("t", ["    What happened  shop sent 600,000"], "red")
     assert "padding-left:19ch;text-indent:-19ch" in card and "white-space:pre-wrap;overflow-wrap:anywhere" in card
+
+
+def test_a_hint_waits_for_an_answer():
+    ex = exercise("01.1")
+    ex.answered(...)
+    ex.check(lambda: False, otherwise="the difference counts")
+    assert "not answered yet" in ex.score().feedback and "difference" not in ex.score().feedback
+    tried = exercise("01.1")
+    tried.check(lambda: False, otherwise="the difference counts")
+    assert "the difference counts" in tried.score().feedback
