@@ -134,8 +134,10 @@ def _plain(source: str, names: Names) -> str:
         return source
     try:
         from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
 
-        return str(InteractiveShell.instance(user_ns=names).transform_cell(source))
+        no_history = Config(HistoryManager={"enabled": False})  # it would be kept in a thread that never ends
+        return str(InteractiveShell.instance(user_ns=names, config=no_history).transform_cell(source))
     except ImportError:
         return "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
 

@@ -158,3 +158,10 @@ def test_processes_that_a_lesson_began_are_not_taken_for_an_answers_own(tmp_path
     with Sandbox(lesson_with(tmp_path, sweep + many), Limits(wall_s=20)) as box:
         outcome = ask(box, many + RIGHT)
     assert (outcome.points, outcome.error) == (1.0, ""), outcome
+
+
+def test_a_magic_of_the_lesson_leaves_no_thread(tmp_path):
+    """IPython would keep a history, in a thread that never ends."""
+    with Sandbox(lesson_with(tmp_path, "%time 1 + 1"), Limits(wall_s=2)) as box:
+        outcome = ask(box, RIGHT)
+    assert (outcome.points, outcome.error) == (1.0, ""), outcome
