@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 from typing import Any
 
 __all__ = ["agrees"]
@@ -16,26 +17,35 @@ def agrees(written: Callable[..., Any], known: Callable[..., float], cases: Iter
     """``agrees(erlang_c, theory.erlang_c, [(1, 0.5), (8, 7.2)])``: both give the same numbers, or nearly (``within``, as a
     share).  AssertionError with the first case in which they differ, and in how many they do not."""
     told = [(case, known(*case), *_called(written, case)) for case in cases]
-    wrong = [(case, right, said) for case, right, found, said in told if not _are_near(found, right, within)]
+    if not told:
+        raise ValueError("agrees needs a case or more: [(1, 0.5), (8, 7.2)]")
+    wrong = [(case, right, found, raised) for case, right, found, raised in told if not _are_near(found, right, within)]
     if wrong:
-        case, right, said = wrong[0]
+        case, right, found, raised = wrong[0]
+        digits = next((n for n in (4, 8) if _short(found, n) != _short(right, n)), 17)
         call = f"{getattr(written, '__name__', 'your function')}({', '.join(map(_short, case))})"
-        raise AssertionError(f"{call} {said}, not {_short(right)}; right in {len(told) - len(wrong)} of {len(told)} cases")
+        said = raised or f"is {_short(found, digits)}"
+        raise AssertionError(f"{call} {said}, not {_short(right, digits)}; right in {len(told) - len(wrong)} of {len(told)} cases")
 
 
 def _called(written: Callable[..., Any], case: tuple[Any, ...]) -> tuple[Any, str]:
-    """What it gives, and how that is said."""
+    """What it gives, or what it raises."""
     try:
-        found = written(*case)
+        return written(*case), ""
     except Exception as error:
         return None, f"raises {type(error).__name__}: {error}"
-    return found, f"is {_short(found)}"
 
 
 def _are_near(found: Any, right: float, within: float) -> bool:
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    return is_number and math.isclose(found, right, rel_tol=within, abs_tol=1e-12)
+    return _is_number(found) and math.isclose(found, right, rel_tol=within, abs_tol=1e-12)
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else f"{value!r:.40}"
+def _is_number(value: Any) -> bool:
+    """numpy's as well."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _short(value: Any, digits: int = 4) -> str:
+    if not _is_number(value):
+        return f"{value!r:.40}"
+    return f"{value!s:.40}" if isinstance(value, Integral) else f"{float(value):.{digits}g}"

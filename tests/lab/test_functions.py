@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from qsim.lab import agrees
@@ -16,6 +17,8 @@ def known(x):
 def test_the_same_numbers_agree_and_nearly_the_same_where_that_will_do():
     agrees(lambda x: abs(x) ** 0.5, known, CASES)
     agrees(lambda x: 1.009 * abs(x) ** 0.5, known, CASES, within=0.01)
+    agrees(lambda x: np.float32(abs(x) ** 0.5), known, CASES)
+    agrees(lambda x: np.int64(round(abs(x) ** 0.5)), known, CASES)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,8 @@ def test_the_same_numbers_agree_and_nearly_the_same_where_that_will_do():
     [
         (lambda x: x, r"<lambda>\(4\) is 4, not 2; right in 1 of 4 cases"),
         (lambda x: 1.009 * abs(x) ** 0.5, r"is 1.009, not 1; right in 0 of 4"),
+        (lambda x: 1.00001 * abs(x) ** 0.5, r"is 1.00001, not 1; right in 0 of 4"),
+        (lambda x: np.int64(7), "is 7, not 1"),
         (math.sqrt, r"sqrt\(-1\) raises ValueError: .*, not 1; right in 3 of 4 cases"),
         (lambda x: None, "is None, not 1"),
         (lambda x: True, "is True, not 1"),
@@ -33,3 +38,8 @@ def test_the_same_numbers_agree_and_nearly_the_same_where_that_will_do():
 def test_the_first_wrong_case_is_told(written, said):
     with pytest.raises(AssertionError, match=said):
         agrees(written, known, CASES)
+
+
+def test_no_case_at_all_is_no_agreement():
+    with pytest.raises(ValueError, match="a case or more"):
+        agrees(known, known, [])
