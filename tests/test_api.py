@@ -83,8 +83,10 @@ producers:
     to: jobs
     rate: 30/min
     message: {poison: 2%}"""
-    with pytest.raises(LookupError, match=r"no part 'queue'; it has: qsim, name, .*queues"):
+    with pytest.raises(LookupError, match=r"no part 'queue'; did you mean 'queues'\? it has: qsim, name, .*queues"):
         scenario.show("queue")
+    with pytest.raises(LookupError, match=r"no part ''; it has: qsim"):
+        scenario.show("")
 
 
 def test_a_run_may_stop_before_its_end(scenario, run):

@@ -19,6 +19,7 @@ from qsim.kernel.profile import Profile
 from qsim.scenario import autoscalers, meaning, model, resolve, shape
 from qsim.scenario.load import Loaded
 from qsim.scenario.paths import overlay, value_at
+from qsim.scenario.problems import did_you_mean
 from qsim.scenario.source import Path
 from qsim.scenario.source import resolve as read_scalar
 from qsim.scenario.whatif import overrides
@@ -41,8 +42,9 @@ def written(loaded: Loaded, parts: tuple[str, ...]) -> str:
     """Only what was written, what was changed since included; of all parts, or of some ("queues").  LookupError for a part
     that is not there."""
     there = loaded.document
-    if missing := next((part for part in parts if part not in there), None):
-        raise LookupError(f"the scenario has no part '{missing}'; it has: {', '.join(there)}")
+    for part in parts:
+        if part not in there:
+            raise LookupError(f"the scenario has no part {part!r}; {did_you_mean(str(part), list(there), 'it has')}")
     return "\n".join(_lines({part: there[part] for part in parts or there}, _Remarks(), (), 0)).strip("\n")
 
 
