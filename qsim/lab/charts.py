@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from qsim.scenario.reference import ReferenceError_
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -39,10 +41,14 @@ def bars(compared: Comparison, *metrics: str, theme: str = "light") -> list[Axes
 
 
 def settling(run: Run, level: str, theme: str = "light") -> Axes:
-    """A level of the run ("orders.depth") as sampled, its mean since the start, and its mean since where MSER-5 cuts off the
-    beginning: what ``warmup: auto`` does.  Of a run without a warm-up of its own."""
+    """A level of the run ("orders.depth") as sampled from its very beginning, its mean since then, and its mean since where
+    MSER-5 cuts the beginning off: what ``warmup: auto`` does.  A warm-up of the run's own changes nothing here."""
     from qsim.plot import figures, picture
 
-    run[f"{level} max"]  # a misspelt one is told as any misspelt reference
-    [axes] = picture.on_screen(figures.Settling(level), figures.Subject(run.numbers), theme)
+    chosen = figures.Settling(level)
+    try:
+        figures.check(chosen, run.numbers)
+    except ReferenceError_ as error:
+        raise KeyError(str(error)) from None
+    [axes] = picture.on_screen(chosen, figures.Subject(run.numbers), theme)
     return axes

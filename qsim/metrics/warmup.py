@@ -75,30 +75,32 @@ def found_in(numbers: Numbers) -> Cut:
     return max(cuts, key=lambda cut: cut.length, default=Cut(0))
 
 
-def settling(numbers: Numbers, metric: str) -> pd.DataFrame:
+def settling(numbers: Numbers, level: str) -> pd.DataFrame:
     """A row a sample, from the very beginning: ``value``, the mean of all samples up to it (``from_start``), and of those
-    after the cut (``after_cut``, missing before it); ``attrs["cut_s"]`` is where the cut is."""
+    after the cut (``after_cut``, missing before it); ``attrs`` have ``cut_s``, where the cut is, and ``is_settled``."""
     import pandas as pd
 
-    from qsim.metrics.numbers import series
-
-    plan = numbers.plan
-    times, values = series(numbers, metric, plan.sample_every)
-    table = pd.DataFrame({"value": values}, pd.Index(times, name="time_s"))[times * 1e9 < plan.duration]
-    cut = mser5(table["value"].to_numpy())
+    times, values = _samples(numbers, level)
+    cut, table = mser5(values), pd.DataFrame({"value": values}, pd.Index(times, name="time_s"))
     table["from_start"] = table["value"].expanding().mean()
     table["after_cut"] = table["value"].iloc[cut.length :].expanding().mean()
-    table.attrs["cut_s"] = cut.length * plan.sample_every / SECOND
+    table.attrs |= {"cut_s": cut.length * numbers.plan.sample_every / SECOND, "is_settled": cut.is_settled}
     return table
 
 
 def _of_queue(numbers: Numbers, queue: str) -> Cut:
+    metric = f"{queue}.depth"
+    cut = mser5(_samples(numbers, metric)[1])
+    return Cut(cut.length * numbers.plan.sample_every, cut.is_settled, metric)
+
+
+def _samples(numbers: Numbers, level: str) -> tuple[Array, Array]:
+    """Seconds and values, without those of a drain."""
     from qsim.metrics.numbers import series
 
-    plan, metric = numbers.plan, f"{queue}.depth"
-    times, values = series(numbers, metric, plan.sample_every)
-    cut = mser5(values[times * 1e9 < plan.duration])  # not in a drain
-    return Cut(cut.length * plan.sample_every, cut.is_settled, metric)
+    times, values = series(numbers, level, numbers.plan.sample_every)
+    is_before_the_drain = times * SECOND < numbers.plan.duration
+    return times[is_before_the_drain], values[is_before_the_drain]
 
 
 def said(cut: Cut) -> str:

@@ -25,7 +25,7 @@ from qsim.plot.front import trade_off
 from qsim.plot.leases import lease_bars, lease_names
 from qsim.plot.over_time import Marks, mark_names, panels, units
 from qsim.scenario.plan import Plan
-from qsim.scenario.reference import parse
+from qsim.scenario.reference import SERIES, Reference, ReferenceError_, parse, type_of
 from qsim.study.points import paths_of, points
 from qsim.study.sweep import Sweep, without_max
 from qsim.units import SECOND, Nanos
@@ -446,3 +446,12 @@ def check(figure: Figure, numbers: Numbers) -> None:
     if isinstance(figure, OverTime | Swept):
         for reference in figure.references:
             numbers.checked(parse(reference))
+    if isinstance(figure, Settling):
+        _check_level(numbers.checked(parse(figure.reference)))
+
+
+def _check_level(reference: Reference) -> None:
+    """All of it, and as it is: a running mean of means says nothing of a beginning."""
+    parts = reference.statistic, reference.at, reference.from_, reference.to
+    if type_of(reference) != SERIES or any(part is not None for part in parts):
+        raise ReferenceError_("Q012", f"{reference} is not a level over the whole run", suggestion="orders.depth is one, or worker.busy")

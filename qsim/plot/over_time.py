@@ -117,7 +117,7 @@ def settling(table: pd.DataFrame, metric: str, axes: Axes) -> Axes:
     scales.from_zero(axes)
     scales.time_of_run(axes, float(table.index[0]), float(table.index[-1]))
     scales.value_axis(axes.yaxis, dimension(first), 5 if dimension(first) == TIME else 4)
-    said = f"MSER-5 cuts {scales.told(cut, TIME)}"
+    said = f"MSER-5 cuts {scales.told(cut, TIME)}" + ("" if table.attrs["is_settled"] else ", not settled by then")
     scales.legend_above(axes, [*handles, axes.axvline(cut, color=rcParams["text.color"], linestyle=":", label=said)])
     return axes
 

@@ -99,9 +99,30 @@ def test_after_the_cut_the_mean_is_that_of_the_rest(pyplot):
     assert f"MSER-5 cuts {cut}s" in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_a_misspelt_level_is_told(pyplot):
-    with pytest.raises(KeyError, match="orders"):
-        settling(qsim.load(text=TEXT).run(), "orders.depth")
+def test_a_level_that_does_not_settle_is_told_and_a_warm_up_changes_nothing(pyplot):
+    """Twice as many come as one worker can do."""
+    scenario = qsim.load(text=TEXT)
+    for warmup in ("0s", "5s"):
+        axes = settling(scenario.set("run.warmup", warmup).run(), "jobs.depth")
+        assert [axes.lines[0].get_xdata()[0], len(axes.lines[0].get_xdata())] == [0, 20]
+        assert axes.get_legend().get_texts()[-1].get_text() == "MSER-5 cuts 10s, not settled by then"
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("orders.depth", "orders"),
+        ("jobs.dpth", "did you mean 'depth'"),
+        ("jobs.wait", "which statistic"),
+        ("jobs.wait p95", "is not a level over the whole run; orders.depth is one"),
+        ("jobs.depth mean", "is not a level"),
+        ("jobs.depth from 10s", "is not a level"),
+        ("jobs.received total", "is not a level"),
+    ],
+)
+def test_what_is_no_level_is_told(level, said, pyplot):
+    with pytest.raises(KeyError, match=said):
+        settling(qsim.load(text=TEXT).run(), level)
 
 
 # --- side by side -----------------------------------------------------------------------------------------------------
