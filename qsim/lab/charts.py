@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["bars", "chart", "settling"]
 
 
-def chart(
-    swept: Sweep, theme: str = "light", pareto: tuple[str, str] | None = None, theory: bool = False
-) -> list[Axes]:
+def chart(swept: Sweep, theme: str = "light", pareto: tuple[str, str] | None = None, theory: bool = False) -> list[Axes]:
     """The metrics of a sweep over the first of its paths: ``chart(sweep(s, {"consumers.worker.count": range(1, 20)}))``.  A
-    second path gives a line for each of its values, others a panel for each setting.  ``theory``: with what the textbooks say of the same points.  ``pareto``: two of the metrics against
-    each other instead, as ``swept.pareto`` takes them, with the points that nothing beats in both."""
+    second path gives a line for each of its values, others a panel for each setting.  ``theory``: with what the textbooks
+    say of the same points.  ``pareto``: two of the metrics against each other instead, as ``swept.pareto`` takes them, with
+    the points that nothing beats in both."""
     from qsim.plot import figures, picture
 
     return picture.on_screen(*figures.of_runs(swept, pareto, theory), theme)

@@ -240,7 +240,7 @@ def _swept(figure: Swept, subject: Subject, canvas: Canvas) -> list[Axes]:
     for reference, axes in zip(figure.references, _grids(canvas, len(figure.references), len(panels), columns), strict=True):
         drawn += _panels_of(figure, reference, table, panels, axes, subject.theory)
     if figure.by is not None and figure.beside and not figure.is_map:
-        swept.legend_below(canvas, drawn[0])
+        swept.legend_below(canvas, drawn)
     return drawn
 
 
@@ -254,9 +254,8 @@ def _panels_of(
         if figure.is_map:
             swept.heat_map(rows, figure.path, str(figure.by), reference, each, setting, found["mean"].max())
         else:
-            swept.swept_lines(rows, figure.path, reference, each, figure.by, setting)
-            if theory is not None:
-                swept.theory_lines(swept.of_setting(theory, setting), figure.path, reference, each, figure.by)
+            said = None if theory is None else swept.of_setting(theory, setting)
+            swept.swept_lines(rows, figure.path, reference, each, figure.by, setting, said)
     if not figure.is_map:
         swept.one_scale(axes, reference)
     return axes
@@ -296,13 +295,13 @@ def _height_swept(figure: Swept, subject: Subject, width: float) -> float:
 
 def _legend_rows(figure: Swept, subject: Subject, width: float) -> int:
     """Of a legend below all panels, or above each."""
-    extra = [] if subject.theory is None else [swept.SIMULATED, swept.THEORY]
-    if figure.by is None and extra:
+    if figure.by is None and subject.theory is not None:
         return 2 * len(figure.references)
     if figure.by is None or figure.is_map or subject.sweep is None or figure.by not in subject.sweep:
         return 0
     values = subject.sweep[figure.by].unique()[:swept.MOST_LINES]
-    rows = 1 + legend_rows([*(f"{swept.short(figure.by)} {value}" for value in values), *extra[1:]], width)
+    theory = [] if subject.theory is None else [swept.THEORY]
+    rows = 1 + legend_rows([*(f"{swept.short(figure.by)} {value}" for value in values), *theory], width)
     return rows if figure.beside else rows * len(figure.references)
 
 
@@ -422,6 +421,8 @@ def of_sweep(paths: Sequence[str], metrics: Sequence[str]) -> list[Figure]:
 def of_runs(found: Sweep, pareto: tuple[str, str] | None = None, theory: bool = False) -> tuple[Figure, Subject]:
     """A sweep that was made just now: its metrics over its paths, with ``theory`` beside what textbooks say of them, or two
     of them against each other.  All of it stands in a table, no run is asked."""
+    if theory and pareto is not None:
+        raise ValueError("theory=True is of metrics over what was changed, not of two against each other: leave pareto out")
     if pareto is None:
         said = _theory(found) if theory else None
         return Swept(found.paths[0], found.metrics), Subject(cast(Any, None), found.frame(), said)

@@ -44,39 +44,44 @@ def of_setting(points: pd.DataFrame, setting: Setting) -> pd.DataFrame:
     return points
 
 
-def swept_lines(points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None, setting: Setting = ()) -> Axes:
+def swept_lines(
+    points: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None, setting: Setting = (),
+    theory: pd.DataFrame | None = None,
+) -> Axes:  # fmt: skip
     """The metric over the path ``x``, a line for each value of ``by``; the bands are the intervals.  A panel of one
-    ``setting`` of other paths is named by it, and has its legend with the others."""
+    ``setting`` of other paths is named by it, and has its legend with the others.  ``theory``: what textbooks say of the
+    same points, a row each (``Sweep.textbook``)."""
     at, labels = positions(points[x])
     found = points.assign(_at=at)
     handles: list[Any] = []
-    groups: list[tuple[Any, pd.DataFrame]] = [("", found)] if by is None else list(found.groupby(by, sort=False))
+    groups = _groups(found, by)
     for number, (value, group) in enumerate(groups[:MOST_LINES]):
         handles.append(_line(axes, group.sort_values("_at"), line(number), f"{short(by or '')} {value}"))
+    said = [] if theory is None else _theory_lines(theory, x, metric, axes, by, THEORY if setting else _book(theory))
+    if said and by is None:
+        handles[0].set(label=SIMULATED, linestyle="none")
     _values(axes, metric)
     _path_axis(axes, x, at, labels)
-    if by is None or setting:
+    if setting or (by is None and not said):
         scales.name_above(axes, _name(metric, setting))
     else:
-        scales.legend_above(axes, handles, metric + _some_of(len(groups), by))
+        scales.legend_above(axes, [*handles, *said[:1]], metric + _some_of(len(groups), by))
     return axes
+
+
+def _groups(points: pd.DataFrame, by: str | None) -> list[tuple[Any, pd.DataFrame]]:
+    return [("", points)] if by is None else list(points.groupby(by, sort=False))
 
 
 SIMULATED, THEORY = "simulated", "theory"
 
 
-def theory_lines(said: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None = None) -> None:
-    """What textbooks say of the same points (a row each, ``textbook`` is their name of it), as dashed lines."""
-    drawn: list[Any] = list(axes.lines)
-    groups = [said] if by is None else [group for _, group in said.groupby(by, sort=False)]
-    for group in groups[:MOST_LINES]:
-        rows = group.assign(_at=positions(group[x])[0], _said=group[metric].replace([np.inf], np.nan)).sort_values("_at")
-        [line] = axes.plot(rows["_at"], rows["_said"], label=_book(said), color=rcParams["text.color"], linewidth=1.2, linestyle=(0, (5, 3)), zorder=1.9)
-    if by is None:
-        axes.set_title("", loc="left")
-        drawn[0].set(label=SIMULATED, linestyle="none")
-    _values(axes, metric)
-    scales.legend_above(axes, [*drawn, line], metric)
+def _theory_lines(said: pd.DataFrame, x: str, metric: str, axes: Axes, by: str | None, label: str) -> list[Any]:
+    """Dashed, in the colour of what is written; none where the books say nothing of the metric."""
+    known = said.assign(_at=positions(said[x])[0], _said=said[metric].where(np.isfinite(said[metric])))
+    look: dict[str, Any] = {"color": rcParams["text.color"], "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1.9}
+    groups = [group.sort_values("_at") for _, group in _groups(known, by)[:MOST_LINES]]
+    return [axes.plot(group["_at"], group["_said"], label=label, **look)[0] for group in groups if group["_said"].notna().any()]
 
 
 def _book(said: pd.DataFrame) -> str:
@@ -90,13 +95,13 @@ def _name(metric: str, setting: Setting) -> str:
     return f"{metric}\n{own}" if own else metric
 
 
-def _some_of(count: int, by: str) -> str:
-    return f", the first {MOST_LINES} of {count} values of {short(by)}" if count > MOST_LINES else ""
+def _some_of(count: int, by: str | None) -> str:
+    return f", the first {MOST_LINES} of {count} values of {short(by or '')}" if count > MOST_LINES else ""
 
 
-def legend_below(canvas: Any, axes: Axes) -> None:
-    """One for all panels, whose lines are the same."""
-    handles: Any = list(axes.lines)
+def legend_below(canvas: Any, panels: list[Axes]) -> None:
+    """One for all panels, whose lines are the same; what stands in some only, and twice, is there once."""
+    handles: Any = list({str(line.get_label()): line for axes in panels for line in axes.lines}.values())
     columns = scales.legend_columns([str(handle.get_label()) for handle in handles], canvas.get_figwidth())
     canvas.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=1.8)
 

@@ -120,7 +120,8 @@ class Sweep:
             [*map(label, point.settings), ", ".join(book.name for book in of_point), *map(of.get, self.metrics)]
             for point, of_point, of in zip(self.points, books, said, strict=True)
         ]
-        return pd.DataFrame(rows, columns=[*self.paths, "textbook", *self.metrics])
+        table = pd.DataFrame(rows, columns=[*self.paths, "textbook", *self.metrics])
+        return table.astype(dict.fromkeys(self.metrics, float))
 
     def front(self, one: str, other: str) -> list[int]:
         """Which points nothing beats in both metrics, by the first; less is better, unless it says ``max:``."""

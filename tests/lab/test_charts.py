@@ -78,6 +78,37 @@ def test_theory_names_the_one_station_of_all_points_and_a_line_for_each_value_of
     assert alone.lines[1].get_label() == "theory: M/M/1"
 
 
+def test_a_panel_of_which_the_textbooks_say_nothing_is_as_it_would_be_without(pyplot):
+    over = {"producers.api.rate": ["50/s", "80/s"]}
+    swept = qsim.sweep(qsim.load(text=CHANCE), over, replications=1, metrics=["jobs.received total", "jobs.wait mean"])
+    received, waits = chart(swept, theory=True)
+    assert (len(received.lines), received.get_legend(), received.get_title(loc="left")) == (1, None, "jobs.received total")
+    assert received.lines[0].get_linestyle() == "-" and len(waits.lines) == 2
+
+
+def test_panels_have_one_legend_below_with_theory_in_it_once(pyplot):
+    """And nothing is written over their names."""
+    services = ["30ms", "10ms", "5ms"]
+    over = {"producers.api.rate": ["50/s", "80/s"], "consumers.worker.count": [1, 2], "consumers.worker.service.exponential.mean": services}
+    panels = chart(qsim.sweep(qsim.load(text=CHANCE), over, replications=1, metrics=["jobs.wait mean"]), theory=True)
+    assert [len(panel.lines) for panel in panels] == [3, 4, 4]  # two of 30 ms keep up with 50/s, one with neither
+    assert all(panel.get_legend() is None for panel in panels)
+    [legend] = panels[0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["worker count 1", "worker count 2", "theory"]
+
+
+def test_the_legend_says_of_how_many_lines_it_has_some_with_theory_too(pyplot):
+    over = {"producers.api.rate": ["50/s", "80/s"], "consumers.worker.count": range(1, 11)}
+    [panel] = chart(qsim.sweep(qsim.load(text=CHANCE), over, replications=1, metrics=["jobs.wait mean"]), theory=True)
+    assert panel.get_legend().get_title().get_text() == "jobs.wait mean, the first 8 of 10 values of worker count"
+
+
+def test_theory_has_no_place_beside_two_metrics_against_each_other(pyplot):
+    swept = qsim.sweep(qsim.load(text=CHANCE), {"consumers.worker.count": [1, 2]}, replications=1, metrics=["jobs.wait mean", "worker.busy mean"])
+    with pytest.raises(ValueError, match="leave pareto out"):
+        chart(swept, pareto=("jobs.wait mean", "worker.busy mean"), theory=True)
+
+
 def test_what_no_textbook_knows_is_told(pyplot):
     swept = qsim.sweep(qsim.load(text=TEXT), {"consumers.worker.count": [1, 2]}, metrics=["jobs.received total"])
     with pytest.raises(LookupError, match="the textbooks say nothing of jobs"):
