@@ -31,12 +31,14 @@ def chart(swept: Sweep, theme: str = "light", pareto: tuple[str, str] | None = N
 
 def bars(compared: Comparison, *metrics: str, theme: str = "light") -> list[Axes]:
     """Metrics of ``compare(...)``, a bar a scenario, with its interval where there are several replications:
-    ``bars(compare(s.variants()), "orders.wait p95")``.  All that it has where none is named."""
+    ``bars(compare(s.variants()), "orders.wait p95")``.  Where none is named, the first twelve that ``compared`` has: what was
+    asked for, and what is not the same everywhere."""
     from qsim.plot import figures, picture
 
-    table = compared.frame()
-    chosen = figures.Beside(metrics or tuple(table["metric"].unique()[: figures.MOST_PANELS]))
-    return picture.on_screen(chosen, figures.Subject(cast(Any, None), table), theme)
+    chosen = metrics or tuple(compared.told[: figures.MOST_PANELS])
+    if not chosen:
+        raise figures.NothingToDraw("they differ in nothing that was compared: compare(..., metrics=['orders.wait p95'])")
+    return picture.on_screen(figures.Beside(chosen), figures.Subject(cast(Any, None), compared.frame()), theme)
 
 
 def settling(run: Run, level: str, theme: str = "light") -> Axes:

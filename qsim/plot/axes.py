@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from qsim.metrics.curves import round_step
 from qsim.scenario.reference import COUNT, MONEY, RATE, SHARE, TIME
-from qsim.units import SECOND, digits, write_duration
+from qsim.units import SECOND, digits, format_duration, write_duration
 
 TICKS = 8
 """At most so many in ten inches of time."""
@@ -54,6 +54,11 @@ def _time(seconds: float) -> str:
         parts += [f"{count:.0f}{name}"] if count else []
     parts += [f"{round(left, 9):.9g}s"] if round(left, 9) else []
     return "".join(parts)
+
+
+def written(value: float, dimension: str) -> str:
+    """A value in the picture: as a tick, but a time in two parts."""
+    return format_duration(value * SECOND) if dimension == TIME else told(value, dimension)
 
 
 def number(value: float) -> str:

@@ -25,6 +25,7 @@ from qsim.plot.front import trade_off
 from qsim.plot.leases import lease_bars, lease_names
 from qsim.plot.over_time import Marks, mark_names, panels, units
 from qsim.scenario.plan import Plan
+from qsim.scenario.problems import close_to
 from qsim.scenario.reference import SERIES, Reference, ReferenceError_, parse, type_of
 from qsim.study.points import paths_of, points
 from qsim.study.sweep import Sweep, without_max
@@ -373,9 +374,14 @@ def _height_beside(figure: Beside, subject: Subject, width: float) -> float:
 
 def _compared(subject: Subject, metric: str) -> pd.DataFrame:
     table = subject.sweep
-    if table is None or metric not in set(table["metric"]):
-        raise NothingToDraw(f"{metric} was not compared: compare(..., metrics=[{metric!r}])")
+    if table is None or table.empty or metric not in set(table["metric"]):
+        raise NothingToDraw(f"{metric} was not compared{_guess(metric, table)}: compare(..., metrics=[{metric!r}])")
     return table[table["metric"] == metric]
+
+
+def _guess(metric: str, table: pd.DataFrame | None) -> str:
+    near = None if table is None or table.empty else close_to(metric, table["metric"])
+    return f" (did you mean {near!r}?)" if near else ""
 
 
 _DRAWS: dict[type, Callable[[Any, Subject, Canvas], list[Axes]]] = {

@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from qsim.plot import axes as scales
 from qsim.plot.style import line
-from qsim.scenario.reference import TIME, ReferenceError_, dimension, parse
-from qsim.units import SECOND, UnitError, duration, format_duration, rate
+from qsim.scenario.reference import ReferenceError_, dimension, parse
+from qsim.units import SECOND, UnitError, duration, rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def heat_map(points: pd.DataFrame, x: str, y: str, metric: str, axes: Axes, sett
 def _cell(axes: Axes, row: int, column: int, value: float, measured: str, norm: Any) -> None:
     if np.isfinite(value):
         ink = "white" if norm(value) < 0.45 else "black"
-        axes.text(column, row, _said(float(f"{value:.3g}"), measured), ha="center", va="center", color=ink)
+        axes.text(column, row, scales.written(float(f"{value:.3g}"), measured), ha="center", va="center", color=ink)
     else:
         axes.text(column, row, "-", ha="center", va="center")
 
@@ -155,10 +155,6 @@ def _smaller_where_narrow(axes: Axes, columns: int) -> None:
     size = 9 * min(1.0, _inches(axes) / columns / (longest * LETTER))
     for text in axes.texts:
         text.set_fontsize(max(5.5, size))
-
-
-def _said(value: float, measured: str) -> str:
-    return format_duration(value * SECOND) if measured == TIME else scales.told(value, measured)
 
 
 def positions(values: pd.Series) -> tuple[list[float], list[str] | None]:

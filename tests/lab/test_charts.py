@@ -180,7 +180,28 @@ def test_bars_have_whiskers_where_there_are_replications_and_say_where_there_is_
     assert (low, high) == pytest.approx((row["low"], row["high"]))
 
 
+def test_bars_say_what_never_happens_and_count_exactly(pyplot):
+    """The last of 200 is taken when 199 are done, of 200 ms each; 24,680 are not "24,700"."""
+    one = qsim.load(text=TEXT).set("run.drain", "1m")
+    full = one.set({"producers.api.rate": "1234/s", "run.drain": "1s"})
+    compared = qsim.compare({"one": one, "full": full}, replications=1, metrics=["jobs.drained_at", "api.sent total"])
+    drained, sent = bars(compared, "jobs.drained_at", "api.sent total")
+    assert [text.get_text() for text in drained.texts] == ["39.8s", "never"]
+    assert [text.get_text() for text in sent.texts] == ["200", "24,680"]
+
+
+def test_bars_of_what_is_the_same_everywhere_are_told(pyplot):
+    one = qsim.load(text=TEXT)
+    compared = qsim.compare({"one": one, "two": one}, replications=1)
+    for metrics in ((), ("jobs.wait p95",)):
+        with pytest.raises(LookupError, match=r"compare\(\.\.\., metrics="):
+            bars(compared, *metrics)
+
+
 def test_what_was_not_compared_is_told(pyplot):
     one = qsim.load(text=TEXT)
-    with pytest.raises(LookupError, match="p99 was not compared"):
-        bars(qsim.compare({"one": one, "two": one.set("consumers.worker.count", 2)}, replications=1), "jobs.wait p99")
+    compared = qsim.compare({"one": one, "two": one.set("consumers.worker.count", 2)}, replications=1, metrics=["jobs.wait p95"])
+    with pytest.raises(LookupError, match="p50 was not compared: compare"):
+        bars(compared, "worker.busy p50")
+    with pytest.raises(LookupError, match=r"was not compared \(did you mean 'jobs.wait p95'\?\)"):
+        bars(compared, "jobs.wiat p95")
