@@ -18,6 +18,12 @@ from qsim.units import SECOND, Nanos
 
 PAGE = "page"
 """The severity that wakes somebody up."""
+SOONER = "a bound nearer to what is usual, or a shorter for: rings sooner and more often"
+LATER = (
+    "a bound farther from what is usual, or a longer for: rings later and less often; what customers feel (age, latency) "
+    "misleads less than depth"
+)
+"""What to turn."""
 
 
 def fires(run: Numbers, value: Mapping[str, Any]) -> Claim:

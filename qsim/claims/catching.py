@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.claims.alarms import PAGE, Span, firings, pages
+from qsim.claims.alarms import LATER, PAGE, SOONER, Span, firings, pages
 from qsim.claims.explain import headed
 from qsim.claims.lessons import lesson_on
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
@@ -135,14 +135,10 @@ def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:
     told = [*([] if missed is None else [_missed(*missed, within)]), *([] if false is None else [_false(*false, bound)])]
     if not any(pages(each.run) for each in found):
         told.append(f"no alert of severity {PAGE} fired at all{_milder(found)}")
-    sooner = ["a bound nearer to what is usual, or a shorter for: rings sooner; only severity page wakes somebody"] if missed else []
-    later = [
-        "a bound farther from what is usual, or a longer for: rings less often; what customers feel (age, latency) misleads less "
-        "than depth"
-    ]
+    sooner = [f"{SOONER}; only severity {PAGE} wakes somebody"] if missed else []
     return [
         *headed("Because", told),
-        *headed("Try", [*sooner, *(later if false else [])]),
+        *headed("Try", [*sooner, *([LATER] if false else [])]),
         *headed("See", lesson_on("catch")),
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qsim.claims.alarms import firings
+from qsim.claims.alarms import LATER, SOONER, firings
 from qsim.claims.bottleneck import behind
 from qsim.claims.words import many, say
 from qsim.kernel.journal import Cause, Kind
@@ -507,10 +507,7 @@ def _rang(case: Case) -> Lines:
 
 
 def _ring_otherwise(case: Case) -> Lines:
-    if _rang_too_soon(case):
-        yield "a bound farther from what is usual, or a longer for: rings later and less often; what customers feel (age, latency) misleads less than depth"
-    else:
-        yield "is it what it looks at that changes? A bound nearer to what is usual, or a shorter for: rings sooner and more often"
+    yield LATER if _rang_too_soon(case) else f"{SOONER}, if it is what it looks at that changes"
 
 
 def _rang_too_soon(case: Case) -> bool:

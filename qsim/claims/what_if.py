@@ -1,8 +1,8 @@
 """What would have been with the same luck and one thing less: no crashes, no poison, leases that do not end.
 
 It knows what can be switched off in a plan, and which of it played a part in a run; it runs the plan again, at most
-twice a check, and only where that is quick.  What a run would have been is kept with it, for the next check.  The luck is the same because it belongs to messages and attempts, not to the order
-of asking.
+twice a check, and only where that is quick.  What a run would have been is kept with it, for the next check.  The luck is
+the same because it belongs to messages and attempts, not to the order of asking.
 """
 
 from __future__ import annotations

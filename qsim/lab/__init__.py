@@ -24,7 +24,10 @@ _WHERE = {
     "watch": "qsim.lab.watching",
 }
 
-__all__ = ["Exercise", "Score", "agrees", "assert_solved", "bars", "chart", "exercise", "explore", "predict", "predicted", "settling", "show", "watch"]
+__all__ = [
+    "Exercise", "Score", "agrees", "assert_solved", "bars", "chart", "exercise", "explore", "predict", "predicted", "settling",
+    "show", "watch",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 import qsim
 from qsim.claims import lessons, what_if
+from qsim.claims.alarms import LATER, SOONER
 from qsim.claims.expect import CheckFailed, expect
 from qsim.claims.table import CLAIMS
 from qsim.scenario.reference import METRICS
@@ -245,6 +246,35 @@ def test_a_wrong_bottleneck_is_told_how_to_find_it():
     r = scenario(BURST.format(count=20, more="")).run()
     said = told(lambda: expect(r).bottleneck().is_("worker"))
     assert part(said, "Try")[0].startswith("work out what each could finish at most")
+
+
+# --- alerts -----------------------------------------------------------------------------------------------------------
+
+ALARMS = """
+queues: {orders: {}}
+producers: {web: {to: orders, rate: 10/s, arrivals: regular}}
+consumers: {worker: {from: orders, service: 1s}}
+alerts: {deep: {when: orders.visible, above: 89}, slow: {when: orders.oldest_age, above: 1h}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (lambda e: e.that("deep.first_fired").below("5s"), SOONER),
+        (lambda e: e.that("deep.first_fired").above("50s"), LATER),
+        (lambda e: e.that("deep.fired total").equals(0), LATER),
+        (lambda e: e.that("deep.fired total").at_least(2), SOONER),
+        (lambda e: e.that("deep.fired total").between(2, 3), SOONER),
+        (lambda e: e.alert("slow").fires(), SOONER),
+    ],
+)
+def test_an_alarm_is_told_in_which_direction_it_is_wrong_and_no_other_is_spoken_of(claim, said):
+    """Nine a second are left over: more than 89 wait after ten seconds."""
+    feedback = told(lambda: claim(expect(scenario(ALARMS).run())))
+    assert "\n".join(part(feedback, "Try")).startswith(said)
+    [line] = [line for line in part(feedback, "Because") if " fired " in line]
+    assert line.startswith("slow fired 0 times" if "slow" in feedback.splitlines()[0] else "deep fired 1 time")
 
 
 # --- lessons ----------------------------------------------------------------------------------------------------------
