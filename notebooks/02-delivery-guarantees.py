@@ -19,7 +19,7 @@
 
 # %%
 from qsim import expect, load, sweep
-from qsim.lab import chart, exercise, predict
+from qsim.lab import chart, exercise, feedback, predict
 
 # %% [markdown]
 # ## Question
@@ -48,8 +48,7 @@ predict("worker.duplicates total", ...)  # ack after the work
 # %%
 at_most = before.run()
 at_least = after.run()
-print(at_most.show())
-print(at_least.show())
+print(at_most.show(), at_least.show(), sep="\n\n")
 
 # %% [markdown]
 # ## See
@@ -92,10 +91,7 @@ def textbook(message, store):
 # calls, lets leases end, sends messages twice and in another order, and looks at what the payment service was told:
 
 # %%
-try:
-    expect.handler(textbook, scenario="duplicates").charges_each_order_once()
-except AssertionError as failed:
-    print(failed)
+feedback(lambda: expect.handler(textbook, scenario="duplicates").charges_each_order_once())
 
 # %% [markdown]
 # The look and the record are *two* moments, and the charge lies between them. Killed after the charge and before the

@@ -96,7 +96,8 @@ expect(r).that("worker.effects_per_message max").is_(5);
 short_jobs, long_jobs = 0.5 * 0.95, 0.5 * 0.05  # arrivals a second
 once = short_jobs * 5 + long_jobs * 600
 five_times = short_jobs * 5 + lease_load(long_jobs, 600, outliving=1, most=5)
-print(f"{once:.1f} workers if each job runs once, {five_times:.1f} if each long one runs five times; there are 40")
+print(f"{once:.1f} workers if each job runs once,")
+print(f"{five_times:.1f} if each long one runs five times; there are 40")
 
 # %% [markdown]
 # 17.4 have become 77.4, and there are 40. From here on it gets worse by itself: jobs queue, and the queue drowns in its own
@@ -154,9 +155,10 @@ swept = sweep(
     metrics=["worker.duplicates total", "jobs.recovery_time p95"],
 )
 chart(swept)
+five_minutes = s.set("queues.jobs.visibility_timeout", "5m").run()
 ten_minutes = s.set("queues.jobs.visibility_timeout", "10m").run()
 expect(ten_minutes).that("worker.duplicates total").is_(0)
-expect(s.set("queues.jobs.visibility_timeout", "5m").run()).that("worker.duplicates total").above(50);
+expect(five_minutes).that("worker.duplicates total").above(50);
 
 # %% [markdown]
 # The left end of the lower curve is the second surprise. With a lease of 30 s a lost job should be back after 30 s, and
@@ -167,6 +169,8 @@ expect(runs).that("jobs.recovery_time p95").above("2m");
 
 # %% [markdown]
 # ## Exercises
+#
+# Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
 
 # %% [markdown]
 # ### 03.1 Slow is not dead

@@ -33,7 +33,12 @@ from qsim.lab import chart, exercise, explore, predict, show
 
 # %%
 s = load("poison-blocks-the-queue").set(
-    {"producers.api.rate": "20/s", "consumers.worker.count": 5, "producers.api.message.poison.first": 5}
+    {
+        "producers.api.rate": "20/s",
+        "consumers.worker.count": 5,
+        "producers.api.message.poison.first": 5,
+        "expect": None,
+    }
 )
 print(s.show("queues", "producers", "consumers"))
 
@@ -71,7 +76,7 @@ expect(r).that("worker.effects total from 2m").is_(0)
 expect(r).that("worker.utilization mean from 2m").is_("100%")
 expect(r).that("worker.time_on_poison mean from 2m").is_("100%")
 expect(r).that("jobs.visible at 5m").equals(4_000)
-expect(r).that("jobs.visible at end").equals(9_999)
+expect(r).that("jobs.visible at end").equals(9_999);
 
 # %% [markdown]
 # ## Explain
@@ -85,8 +90,10 @@ expect(r).that("jobs.visible at end").equals(9_999)
 first = {"producers.api.message.poison.first": [1, 2, 3, 4, 5, 6]}
 counts = sweep(s, first, metrics=["worker.throughput mean from 5m", "jobs.visible at end"])
 chart(counts)
-expect(s.set("producers.api.message.poison.first", 3).run()).that("worker.throughput mean from 5m").within("1%", of="20/s")
-expect(s.set("producers.api.message.poison.first", 4).run()).that("worker.throughput mean from 5m").within("1%", of="10/s")
+three = s.set("producers.api.message.poison.first", 3).run()
+four = s.set("producers.api.message.poison.first", 4).run()
+expect(three).that("worker.throughput mean from 5m").within("1%", of="20/s")
+expect(four).that("worker.throughput mean from 5m").within("1%", of="10/s");
 
 # %% [markdown]
 # Three bad jobs leave two workers, which is just enough for 20/s: the dashboard is green. The fourth halves the
@@ -103,7 +110,7 @@ cured = s.set("queues.jobs.dlq", {"queue": "jobs-dlq", "max_receives": 3}).run()
 show(cured, "jobs.visible", "jobs-dlq.visible")
 expect(cured).that("jobs.received poison total").is_(15)
 expect(cured).that("jobs-dlq.visible at end").is_(5)
-expect(cured).that("worker.throughput mean from 2m").within("1%", of="20/s")
+expect(cured).that("worker.throughput mean from 2m").within("1%", of="20/s");
 
 # %% [markdown]
 # ### Receives are not failures
@@ -126,7 +133,7 @@ unlucky = load("poison-pill").set(
 fifth = unlucky.run()
 half = unlucky.set("consumers.worker.failures.error", "50%").run()
 expect(fifth).that("jobs.dead_lettered total").within("20%", of=0.2**3 * 36_000)
-expect(half).that("jobs.dead_lettered total").within("5%", of=0.5**3 * 36_000)
+expect(half).that("jobs.dead_lettered total").within("5%", of=0.5**3 * 36_000);
 
 # %% [markdown]
 # So `max_receives` is a filter with two kinds of mistakes: small, and good jobs are put away; large, and each bad one costs
@@ -146,7 +153,7 @@ expect(story).that("jobs.received poison at 20m").equals(30)
 expect(story).that("jobs.dead_lettered poison at 20m").equals(10)
 expect(story).that("dlq-not-empty.first_fired").between("2m", "3m")
 expect(story).that("jobs-dlq.visible at end").equals(0)
-expect(story).no_message_lost()
+expect(story).no_message_lost();
 
 # %% [markdown]
 # Move the moment of the redrive before and after 20:00, and see how often a bad job is received.
@@ -161,6 +168,8 @@ explore(
 
 # %% [markdown]
 # ## Exercises
+#
+# Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
 
 # %% [markdown]
 # ### 04.1 The price of poison
@@ -187,7 +196,14 @@ ex.score()
 # dead-lettered in all (the ten bad ones, and at most one good one in 3,000), and the ten bad ones are received at most 40 times.
 
 # %%
-noisy = whole.set({"consumers.worker.failures.error": "10%", "timeline": None, "run.drain": None, "expect": None})
+noisy = whole.set(
+    {
+        "consumers.worker.failures.error": "10%",
+        "timeline": None,
+        "run.drain": None,
+        "expect": None,
+    }
+)
 
 # %% exercise="04.2" role="answer"
 patience = ...  # {"queues.jobs.dlq.max_receives": how many}

@@ -36,7 +36,7 @@ print(s.show("queues", "producers", "consumers"))
 # %% [markdown]
 # ## Predict
 #
-# Of the ten minutes, the time within which 95 % are done. Replace the `...`, `"10s"` for instance.
+# Within which time is a message done, for 95 of 100? Replace each `...` by a time, like `"10s"`.
 
 # %%
 predict("notify.latency.urgent p95", ...)
@@ -93,7 +93,8 @@ expect(flags).that("notify.received.analytics total").at_most(50);
 # served. A *prefetch* of 100 lets each take a hundred beforehand, and an alarm goes behind them: 100 × 100 ms are 10 s.
 
 # %%
-chart(sweep(s, {"consumers.mailer.push.prefetch": [1, 10, 100]}, metrics=["notify.latency.urgent p95"]));
+prefetch = {"consumers.mailer.push.prefetch": [1, 10, 100]}
+chart(sweep(s, prefetch, metrics=["notify.latency.urgent p95"]));
 
 # %%
 hoard = s.with_variant("prefetch-100").run()

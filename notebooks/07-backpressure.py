@@ -30,7 +30,7 @@ from qsim.lab import exercise, explore, predict, show
 
 # %%
 s = load("backlog-growth").set("run.duration", "3m")
-s.document["variants"]
+print(s.show("variants"))
 
 # %% [markdown]
 # ## Predict
@@ -64,7 +64,7 @@ expect(reject).that("worker.throughput mean").within("0.1%", of="800/s")
 expect(endless).that("orders.visible at end").equals(36_000)
 expect(endless).that("orders.oldest_age at end").within("0.1%", of="36s")
 expect(reject).that("orders.depth max").at_most(10_000)
-expect(reject).that("orders.wait max").at_most("12.5s")
+expect(reject).that("orders.wait max").at_most("12.5s");
 
 # %% [markdown]
 # ## Explain
@@ -79,7 +79,7 @@ expect(reject).that("orders.wait max").at_most("12.5s")
 # Ten workers finish 1,000/s, and nothing waits.
 
 # %%
-expect(s.with_variant("scale-out").run()).that("orders.visible max").equals(0)
+expect(s.with_variant("scale-out").run()).that("orders.visible max").equals(0);
 
 # %% [markdown]
 # ### Reject: the caller pays
@@ -89,7 +89,7 @@ expect(s.with_variant("scale-out").run()).that("orders.visible max").equals(0)
 
 # %%
 expect(reject).that("shop.rejected total").within("1%", of=26_000)
-expect(reject).no_message_lost()
+expect(reject).no_message_lost();
 
 # %% [markdown]
 # ### Slow down: the producer waits
@@ -104,7 +104,7 @@ show(slow, "shop.rate", "orders.visible")
 # %%
 expect(slow).that("shop.rejected total").equals(0)
 expect(slow).that("shop.sent total").below(150_000)
-expect(slow).that("orders.visible max").at_most(5_200)
+expect(slow).that("orders.visible max").at_most(5_200);
 
 # %% [markdown]
 # It looks once a second, so the queue gets a little longer than 5,000: for as long as nobody looks, it grows by 200/s. In
@@ -117,7 +117,7 @@ expect(slow).that("orders.visible max").at_most(5_200)
 # %%
 alert = s.with_variant("alert-only").run()
 expect(alert).that("backlog.fired total").equals(1)
-expect(alert).that("orders.visible at end").equals(36_000)
+expect(alert).that("orders.visible at end").equals(36_000);
 
 # %% [markdown]
 # ## Change
@@ -134,6 +134,8 @@ explore(
 
 # %% [markdown]
 # ## Exercises
+#
+# Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
 
 # %%
 minute = s.set("run.duration", "1m")

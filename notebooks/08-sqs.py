@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 08 SQS standard, FIFO, batching: order has a price
 #
-# Amazon SQS sells two kinds of queue. One takes everything and promises little; the other promises order and asks for it
-# to be paid. And both send a bill for every question, also for those whose answer is "nothing". About 20 minutes.
+# Amazon SQS sells two kinds of queue. One takes everything and promises little; the other promises order, and order has a
+# price. And both send a bill for every question, also for those whose answer is "nothing". About 20 minutes.
 
 # %%
 from qsim import expect, load, sweep
@@ -73,7 +73,8 @@ expect(r).that("orders.visible").grows_at("14/s", within="2%");
 # busy: 3 / 0.5 s = 6/s. More workers change nothing. More groups do:
 
 # %%
-chart(sweep(s, {"producers.shop.message.group.keys": [1, 3, 10, 30, 100]}, metrics=["worker.throughput mean from 10s to 2m"]));
+groups = {"producers.shop.message.group.keys": [1, 3, 10, 30, 100]}
+chart(sweep(s, groups, metrics=["worker.throughput mean from 10s to 2m"]));
 
 # %% [markdown]
 # Order is paid for group by group. A group for each *customer* is cheap where there are many customers; a group for the

@@ -192,6 +192,8 @@ explore(
 # %% [markdown]
 # ## Exercises
 #
+# Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
+#
 # All of them are about the short day: the same ramp at minute 30, slow payments from 45 to 50, the peak is over at 65, and from minute 70 on
 # 4 orders a second come. It ends at 2:10. There are 30 consumers at most.
 

@@ -24,17 +24,19 @@ s = load("retry-storm")
 # ## Question
 #
 # 80 requests a second come, and the server can do 100. A client waits one second for its reply, then sends the request
-# again, four tries in all. Once, after a minute, the server does nothing for 15 s. When will clients get their answers
-# again?
+# again, four tries in all. Once, after a minute, the server does nothing for 15 s.
+#
+# **When will clients get their answers again?**
 
 # %% [markdown]
 # ## Predict
 #
 # **goodput** counts only the answers that come in time: 80/s before the pause. While the server rests, 1,200 requests
 # arrive, and 20/s of its strength are to spare. How many answers a second come in time from the fifth minute on?
+# Replace the `...`.
 
 # %%
-predict("client.goodput mean from 5m to 10m", "80/s")  # change it to what you expect
+predict("client.goodput mean from 5m to 10m", ...)  # a rate, like "40/s"
 
 # %% [markdown]
 # ## Run
@@ -115,13 +117,16 @@ expect(expire).that("client.goodput mean from 5m to 10m").equals("80/s");
 
 # %%
 purged = s.set("timeline.purge", {"at": "3m", "purge": "requests"}).run(until="6m")
-throttled = s.set("timeline.relief", {"at": "3m", "for": "5m", "set": {"producers.client.rate": "20/s"}}).run()
+relief = {"at": "3m", "for": "5m", "set": {"producers.client.rate": "20/s"}}
+throttled = s.set("timeline.relief", relief).run()
 expect(storm).that("requests.visible at 3m").equals(27_423)
 expect(purged).that("client.goodput mean from 5m to 6m").equals(0)
 expect(throttled).that("client.goodput mean from 9m to 10m").equals(0);
 
 # %% [markdown]
 # ## Exercises
+#
+# Replace the `...`, run both cells. A check that fails says what happened, why, and where to look.
 #
 # In all of them the pause comes after 10 s and takes 5 s. That is bad enough, as you have seen, and two minutes then show
 # all that ten do.

@@ -15,6 +15,7 @@ from qsim.claims.verdicts import FAIL, PASS, Verdict, judge, told_of
 from qsim.claims.what_if import explained_further
 from qsim.claims.words import meant
 from qsim.metrics.numbers import Numbers
+from qsim.scenario.cell import ToldInACell
 from qsim.scenario.plan import Expectation
 from qsim.scenario.problems import close_to
 from qsim.scenario.reference import (
@@ -31,12 +32,16 @@ from qsim.scenario.reference import (
 from qsim.units import share
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(ToldInACell, AssertionError):
     """An expectation that does not hold; ``verdict`` has the numbers."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__("\n".join(verdict.lines()))
         self.verdict = verdict
+
+
+class NotThere(ToldInACell, LookupError):
+    """A name or a metric that the run has not."""
 
 
 class Inconclusive(CheckFailed):
@@ -191,7 +196,7 @@ def _named(runs: list[Numbers], name: str, *kinds: str) -> str:
         return name
     near = close_to(str(name), known)
     hint = f"did you mean '{near}'?" if near else f"there is {', '.join(known) or 'none'}"
-    raise LookupError(f"there is no {' or '.join(kinds)} called '{name}'; {hint}")
+    raise NotThere(f"there is no {' or '.join(kinds)} called '{name}'; {hint}")
 
 
 def _bound(runs: list[Numbers], incident: str, above: Any, below: Any) -> Bound:
@@ -204,7 +209,7 @@ def _bound(runs: list[Numbers], incident: str, above: Any, below: Any) -> Bound:
         that = bound_on(reference.strip(), given[0][0])
         check(that, runs[0].names)
     except ReferenceError_ as error:
-        raise LookupError(str(error)) from None
+        raise NotThere(str(error)) from None
     return Bound(that, given[0][0], float(meant(given[0][1], dimension(that))))
 
 
@@ -221,7 +226,7 @@ class That:
             self._that = parse(reference)
             check(self._that, runs[0].names)
         except ReferenceError_ as error:
-            raise LookupError(str(error)) from None
+            raise NotThere(str(error)) from None
 
     def equals(self, value: Any) -> Verdict:
         return self._judge("is", self._read(value))

@@ -21,12 +21,13 @@ _WHERE = {
     "Exercise": "qsim.lab.exercises",
     "Score": "qsim.lab.exercises",
     "explore": "qsim.lab.sliders",
+    "feedback": "qsim.lab.card",
     "watch": "qsim.lab.watching",
 }
 
 __all__ = [
-    "Exercise", "Score", "agrees", "assert_solved", "bars", "chart", "exercise", "explore", "predict", "predicted", "settling",
-    "show", "watch",
+    "Exercise", "Score", "agrees", "assert_solved", "bars", "chart", "exercise", "explore", "feedback", "predict", "predicted",
+    "settling", "show", "watch",
 ]  # fmt: skip
 
 

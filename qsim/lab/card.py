@@ -5,10 +5,13 @@ It knows looks: the variables of JupyterLab's themes, and without them the colou
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from qsim.claims.expect import CheckFailed, Inconclusive
+from qsim.scenario.cell import indent
 
 if TYPE_CHECKING:
     from qsim.lab.exercises import Score
@@ -29,6 +32,30 @@ def card(score: Score) -> str:
     return framed(title(score), exercise.lines(), GOOD if score >= exercise.points else BAD if score == 0 else OPEN)
 
 
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a check says, as a card."""
+
+    lines: Sequence[str]
+    colour: str
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        first, *others = self.lines
+        return framed(first, others, self.colour)
+
+
+def feedback(check: Callable[[], Any]) -> Feedback:
+    """What a check says, where it holds and where it does not, and the notebook goes on:
+    ``feedback(lambda: expect(r).stable("orders"))``."""
+    try:
+        return Feedback(check().lines(), GOOD)
+    except CheckFailed as failed:
+        return Feedback(str(failed).splitlines(), OPEN if isinstance(failed, Inconclusive) else BAD)
+
+
 def framed(heading: str, lines: Sequence[str], colour: str) -> str:
     """Lines in a frame, with a bar of that colour at the left."""
     body = "".join(map(_line, lines))
@@ -38,19 +65,10 @@ def framed(heading: str, lines: Sequence[str], colour: str) -> str:
     )
 
 
-_HEAD = re.compile(r"^\s*(?:\S(?:.*?\S)?\s{2,})?")
-"""Where the words of a line begin: after its indent, or after "    What happened  "."""
-
-
 def _line(line: str) -> str:
     """A line that wraps under its own words, not under their heading; its first mark is coloured."""
-    indent = min(_indent(line), 22)
+    far = indent(line)
     colour = _COLOURS.get(line[:1])
     weight = f"color:{colour};font-weight:600;" if colour else ""
-    style = f"{weight}white-space:pre-wrap;overflow-wrap:anywhere;padding-left:{indent}ch;text-indent:-{indent}ch"
+    style = f"{weight}white-space:pre-wrap;overflow-wrap:anywhere;padding-left:{far}ch;text-indent:-{far}ch"
     return f'<div style="{style}">{escape(line) or "&nbsp;"}</div>'
-
-
-def _indent(line: str) -> int:
-    found = _HEAD.match(line)
-    return max(2, found.end() if found else 0)

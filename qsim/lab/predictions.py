@@ -49,7 +49,8 @@ class Prediction:
         return _amount(self.value, self.measured)
 
     def __repr__(self) -> str:
-        return f"{self.reference} no prediction yet" if self.value is ... else f"{self.reference} you predict: {_said(self)}"
+        mark = "" if self.is_question else ":"
+        return f"{self.reference}{mark} {'no prediction yet' if self.value is ... else f'you predict {_said(self)}'}"
 
 
 def predict(reference: str, value: Any) -> Prediction:
@@ -94,6 +95,13 @@ class Shown:
         from qsim.lab.card import NEUTRAL, framed
 
         return framed("Your predictions", self.lines, NEUTRAL) if self.lines else ""
+
+    def _ipython_display_(self) -> None:
+        """Without a prediction there is no output, also no empty one."""
+        from IPython.display import display
+
+        if self.lines:
+            display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
 
 
 # --- what was said ----------------------------------------------------------------------------------------------------

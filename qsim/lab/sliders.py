@@ -20,10 +20,10 @@ from qsim.api import Run, Scenario
 from qsim.claims.asked import check_told_by
 from qsim.claims.words import say
 from qsim.lab.answers import Newest, looks
-from qsim.lab.page import colours
 from qsim.lab.settings import Setting, settings
 from qsim.metrics.curves import curves
 from qsim.plot import figures, picture
+from qsim.plot.page import colours
 from qsim.scenario.problems import Problem, ScenarioError, in_order
 from qsim.scenario.reference import ReferenceError_, dimension, parse
 from qsim.units import format_duration

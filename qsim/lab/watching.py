@@ -14,7 +14,7 @@ from typing import Any
 
 from qsim.api import Run
 from qsim.lab.film import MOST, film
-from qsim.lab.page import colours
+from qsim.plot.page import colours
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from qsim.plot import axes as scales
 from qsim.plot.over_time import NO_MARKS, Marks, behind
-from qsim.plot.style import ORANGE, SKY, VERMILLION
+from qsim.plot.style import ORANGE, SKY, VERMILLION, inked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def alert_raster(
     for row, (name, severity) in enumerate(severities.items()):
         spans = list(firing(alerts[alerts.alert == name], end_s))
         bars = [(start, max(end - start, end_s / 400)) for start, end in spans]  # what was short is seen
-        axes.broken_barh(bars, (row - _HEIGHT / 2, _HEIGHT), color=SEVERITIES[severity], zorder=3)
+        axes.broken_barh(bars, (row - _HEIGHT / 2, _HEIGHT), color=inked(SEVERITIES[severity]), zorder=3)
         if not spans:
             axes.text(0.01, row, "never fired", transform=axes.get_yaxis_transform(), va="center", color=rcParams["xtick.color"])
     axes.set_yticks(range(len(severities)), list(severities))
@@ -56,4 +56,4 @@ def firing(events: pd.DataFrame, end_s: float) -> Iterator[tuple[float, float]]:
 
 def _handles(severities: Iterable[str]) -> list[Any]:
     known = set(severities)
-    return [Patch(color=colour, label=severity) for severity, colour in SEVERITIES.items() if severity in known]
+    return [Patch(color=inked(colour), label=severity) for severity, colour in SEVERITIES.items() if severity in known]

@@ -13,7 +13,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 
 from qsim.plot import axes as scales
-from qsim.plot.style import BLUE
+from qsim.plot.style import BLUE, inked
 from qsim.scenario.reference import dimension, parse
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def bars(rows: pd.DataFrame, metric: str, axes: Axes) -> Axes:
     means = rows["mean"].replace(NEVER, np.inf).to_numpy(float)
     drawn = np.where(np.isfinite(means), means, 0.0)
     ends = np.fmax(drawn, rows["high"].to_numpy(float))  # whiskers and all
-    axes.barh(at, drawn, height=0.62, color=BLUE, xerr=_whiskers(rows, drawn), ecolor=rcParams["text.color"], capsize=2)
+    axes.barh(at, drawn, height=0.62, color=inked(BLUE), xerr=_whiskers(rows, drawn), ecolor=rcParams["text.color"], capsize=2)
     axes.set_yticks(at, list(rows["scenario"]))
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")

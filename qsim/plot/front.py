@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from qsim.plot import axes as scales
-from qsim.plot.style import BLUE
+from qsim.plot.style import BLUE, inked
 from qsim.plot.swept import LETTER, short
 from qsim.scenario.reference import TIME, dimension, parse
 
@@ -49,7 +49,7 @@ def trade_off(points: pd.DataFrame, one: str, other: str, axes: Axes) -> Axes:
     ink: Any = axes.xaxis.label.get_color()
     grey = {"color": ink, "alpha": 0.35, "markersize": 4, "clip_on": False}
     axes.plot(beaten[one], beaten[other], "o", label="beaten", **grey)
-    axes.plot(best[one], best[other], "o-", color=BLUE, markersize=6, clip_on=False, label="nothing beats these")
+    axes.plot(best[one], best[other], "o-", color=inked(BLUE), markersize=6, clip_on=False, label="nothing beats these")
     _limits(axes, points, one, other)
     _value_axes(axes, one, other)
     paths = list(points.columns[: list(points.columns).index(one)])

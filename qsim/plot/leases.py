@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from qsim.plot import axes as scales
-from qsim.plot.style import BLUE, ORANGE, SKY
+from qsim.plot.style import BLUE, COLOURS, ORANGE, SKY, inked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,8 @@ def _bar(axes: Axes, row: int, start: float, end: float, kind: str) -> None:
 
 
 def _look(kind: str) -> dict[str, Any]:
-    return {"edgecolor": rcParams["figure.facecolor"], "linewidth": 0.8} | KINDS[kind]
+    look = {"edgecolor": rcParams["figure.facecolor"], "linewidth": 0.8} | KINDS[kind]
+    return look | {part: inked(look[part]) for part in ("facecolor", "edgecolor") if look[part] in COLOURS}
 
 
 def _effect() -> dict[str, Any]:

@@ -69,7 +69,7 @@ def over_time(curves: Mapping[str, pd.DataFrame], axes: Axes, marks: Marks = NO_
     handles: list[Any] = [
         _curve(axes, number, name, table, _width(number, len(curves))) for number, (name, table) in enumerate(curves.items())
     ]
-    handles += [_band()] * _has_bands(curves)
+    handles += _band(curves)
     axes.set_ylabel(_unit(first))
     scales.from_zero(axes)
     scales.time_of_run(axes, *_span(curves))
@@ -146,8 +146,12 @@ def _curve(axes: Axes, number: int, name: str, table: pd.DataFrame, width: float
     return drawn
 
 
-def _band() -> Any:
-    return Patch(color=line(0)["color"], alpha=_BAND, linewidth=0, label="least to most")
+def _band(curves: Mapping[str, pd.DataFrame]) -> list[Any]:
+    """What the legend tells of bands, in the colour of the first that is wide enough to be seen."""
+    highest = max((table.high.max() if "low" in table else table.value.max() for table in curves.values()), default=0)
+    wide = ("low" in table and (table.high - table.low).max() > _SEEN * highest for table in curves.values())
+    colour = next((line(number)["color"] for number, is_wide in enumerate(wide) if is_wide), None)
+    return [Patch(color=colour, alpha=_BAND, linewidth=0, label="least to most")] * (colour is not None)
 
 
 def _kind(reference: Reference, table: pd.DataFrame) -> dict[str, Any]:
@@ -157,12 +161,6 @@ def _kind(reference: Reference, table: pd.DataFrame) -> dict[str, Any]:
     known = int(np.isfinite(table.value.to_numpy(float)).sum())
     is_sparse = type_of(reference) == PER_MESSAGE and known <= FEW_VALUES
     return {"marker": "o", "markersize": 3} if is_sparse else {}
-
-
-def _has_bands(curves: Mapping[str, pd.DataFrame]) -> bool:
-    """Whether one is wide enough to be seen."""
-    bands = [table for table in curves.values() if "low" in table]
-    return any((table.high - table.low).max() > _SEEN * table.high.max() for table in bands)
 
 
 def _span(curves: Mapping[str, pd.DataFrame]) -> tuple[float, float]:

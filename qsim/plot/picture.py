@@ -5,8 +5,10 @@ It knows canvases and their bytes; what is on them, ``figures`` draws.
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+from hashlib import sha256
 from html import escape
 from textwrap import shorten
 from typing import Any
@@ -16,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from qsim.plot import figures
-from qsim.plot.style import COLOURS, THEMES, themed
+from qsim.plot.page import colours
+from qsim.plot.style import themed, variables
 
 WIDE, NARROW = 9.0, 3.75
 """Inches: of a page, and of a telephone."""
@@ -44,19 +47,21 @@ def picture(
 def inline(figure: figures.Figure, subject: figures.Subject, name: str, width: float, of_class: str) -> str:
     """SVG to stand in a page: its colours are the page's (``--ink`` and so on), its ids begin with ``name``."""
     text = picture(figure, subject, format="svg", width=width).decode()
-    svg = _of_the_page(_own_ids(text[text.index("<svg") :], name))
+    svg = _of_the_page(_own_ids(text[text.index("<svg") :], name), "light")
     label = escape(figures.caption(figure, subject), quote=True)
     return svg.replace("<svg ", f'<svg class="{of_class}" role="img" aria-label="{label}" ', 1)
 
 
 def on_screen(figure: figures.Figure, subject: figures.Subject, theme: str = "light") -> list[Axes]:
-    """The axes of a figure that pyplot keeps: a notebook shows it, ``matplotlib.pyplot.show()`` does elsewhere."""
+    """The axes of a figure that pyplot keeps: a notebook shows it in its own colours, ``matplotlib.pyplot.show()`` in those
+    of ``theme`` elsewhere."""
     from matplotlib import pyplot
 
+    told = figures.caption(figure, subject)
     with themed(theme) as look:
         size = WIDE, figures.height(figure, subject, WIDE)
     # Outside: the first figure chooses pyplot's screen and makes it interactive, which leaving the theme would take back.
-    canvas = pyplot.figure(figsize=size, facecolor=look.paper, layout="constrained")
+    canvas = pyplot.figure(figsize=size, facecolor=look.paper, layout="constrained", FigureClass=OnPage, theme=theme, told=told)
     with themed(theme):
         return figures.draw(figure, subject, canvas)
 
@@ -72,6 +77,44 @@ def _drawn(figure: figures.Figure, subject: figures.Subject, width: float, title
 
 # --- for a page -------------------------------------------------------------------------------------------------------
 
+_LOOKS = """
+.qsim-figure { background: var(--paper); padding: 6px 4px; max-width: 900px; box-sizing: border-box; }
+.qsim-figure svg { max-width: 100%; height: auto; display: block; }
+.qsim-figure img { display: none; }
+"""
+
+
+class OnPage(Canvas):
+    """A figure that a notebook shows light or dark, as its page is; ``told`` is what it shows, in words."""
+
+    def __init__(self, *how: Any, theme: str = "light", told: str = "", **else_: Any) -> None:
+        super().__init__(*how, **else_)
+        self.theme, self.told = theme, told
+
+    def _repr_html_(self) -> Any:
+        """SVG that the style sheet beside it colours.  Where a notebook is not trusted both are taken out, and letters that
+        stood between them would stay: so letters are drawn, and a picture that the style sheet hides is left."""
+        return super()._repr_html_() or (  # a live figure's own
+            f"<style>{colours('qsim-figure')}{_LOOKS}</style>"
+            f'<div class="qsim-figure">{self._svg()}<img alt="{escape(self.told, quote=True)}" src="{self._png()}"></div>'
+        )
+
+    def _svg(self) -> str:
+        text = self._saved("svg", {"svg.fonttype": "path"}).decode()
+        name = "q" + sha256(text.encode()).hexdigest()[:8]
+        label = escape(self.told, quote=True)
+        svg = _of_the_page(_own_ids(text[text.index("<svg") :], name), self.theme)
+        return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+    def _png(self) -> str:
+        return "data:image/png;base64," + base64.b64encode(self._saved("png", {"savefig.dpi": 96})).decode()
+
+    def _saved(self, format: str, settings: Any) -> bytes:
+        target = io.BytesIO()
+        with themed(self.theme), rc_context({"svg.hashsalt": "qsim"} | settings):
+            self.savefig(target, format=format, metadata=_NO_DATE[format])
+        return target.getvalue()
+
 
 def _own_ids(svg: str, name: str) -> str:
     """Two pictures of a page must not share ids; those that nothing refers to are left out."""
@@ -80,14 +123,8 @@ def _own_ids(svg: str, name: str) -> str:
     return re.sub(r"(url\(|href=\")#", rf"\1#{name}-", svg)
 
 
-def _variables() -> dict[str, str]:
-    light = THEMES["light"]
-    named = {getattr(light, part): part for part in ("ink", "faint", "grid", "paper")}
-    return named | {colour: f"c{i + 1}" for i, colour in enumerate(COLOURS)}
-
-
-def _of_the_page(svg: str) -> str:
-    for colour, variable in _variables().items():
+def _of_the_page(svg: str, theme: str) -> str:
+    for variable, colour in variables(theme).items():
         svg = re.sub(rf": {colour}\b", f": var(--{variable}, {colour})", svg, flags=re.IGNORECASE)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return re.sub(r' xmlns(:xlink)?="[^"]+"', "", svg).replace("xlink:href", "href")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -21,31 +22,41 @@ LINES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """``ink`` is for what is read, ``faint`` for axes and small print, ``grid`` for what only guides the eye."""
+    """``ink`` is for what is read, ``faint`` for axes and small print, ``grid`` for what only guides the eye; ``colours``
+    are those of data, in the order of ``COLOURS``."""
 
     paper: str
     ink: str
     faint: str
     grid: str
     band: str
+    colours: tuple[str, ...]
 
 
+ON_DARK = (SKY, VERMILLION, GREEN, ORANGE, PURPLE, BLUE)
+"""Blue stands out least from dark paper and is used most: there sky has its place."""
 THEMES = {
-    "light": Theme(paper="#fdfdfc", ink="#1b1f24", faint="#59616b", grid="#e3e5e8", band="#eceef1"),
-    "dark": Theme(paper="#14171b", ink="#e8eaed", faint="#a3abb5", grid="#2c3238", band="#22272d"),
+    "light": Theme(paper="#fdfdfc", ink="#1b1f24", faint="#59616b", grid="#e3e5e8", band="#eceef1", colours=COLOURS),
+    "dark": Theme(paper="#14171b", ink="#e8eaed", faint="#a3abb5", grid="#2c3238", band="#22272d", colours=ON_DARK),
 }
+_NOW: ContextVar[Theme] = ContextVar("theme", default=THEMES["light"])
 
 
 def variables(theme: str) -> dict[str, str]:
     """What a page's style sheet calls the theme's colours (``--ink``, ``--c1``), and what they are."""
     look = THEMES[theme]
     named = {name: getattr(look, name) for name in ("paper", "ink", "faint", "grid", "band")}
-    return named | {f"c{i + 1}": colour for i, colour in enumerate(COLOURS)}
+    return named | {f"c{i + 1}": colour for i, colour in enumerate(look.colours)}
+
+
+def inked(colour: str) -> str:
+    """One of the six, as it is drawn on the paper of now."""
+    return _NOW.get().colours[COLOURS.index(colour)]
 
 
 def line(number: int) -> dict[str, Any]:
     """How the n-th curve of a picture looks: colours first, then kinds of lines."""
-    kind, colour = list(product(LINES, COLOURS))[number % (len(LINES) * len(COLOURS))]
+    kind, colour = list(product(LINES, _NOW.get().colours))[number % (len(LINES) * len(COLOURS))]
     return {"color": colour, "linestyle": kind}
 
 
@@ -55,8 +66,12 @@ def themed(theme: str = "light") -> Iterator[Theme]:
     if theme not in THEMES:
         raise ValueError(f"a theme is {' or '.join(map(repr, THEMES))}, not {theme!r}")
     look = THEMES[theme]
-    with matplotlib.rc_context(_settings(look)):
-        yield look
+    before = _NOW.set(look)
+    try:
+        with matplotlib.rc_context(_settings(look)):
+            yield look
+    finally:
+        _NOW.reset(before)
 
 
 def _settings(look: Theme) -> Any:

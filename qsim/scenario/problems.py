@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from qsim.scenario.cell import ToldInACell
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -48,7 +50,7 @@ class Problem:
         return self.code.startswith("Q")
 
 
-class ScenarioError(Exception):
+class ScenarioError(ToldInACell, Exception):
     """All that is wrong with a scenario, warnings included; its text is what ``qsim validate`` prints."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -150,6 +150,15 @@ def test_a_first_learner_opens_lesson_01_runs_all_and_moves_a_slider(chromium, l
     assert "not answered yet" in score.inner_text()
     picture(page, "lesson-01-exercises")
 
+    figure = "getComputedStyle(document.querySelector('.qsim-figure')).backgroundColor"
+    faint = "getComputedStyle(document.querySelector('.qsim-figure use')).fill"
+    light = page.evaluate(figure), page.evaluate(faint)
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    dark = page.evaluate(figure), page.evaluate(faint)
+    assert light == ("rgb(253, 253, 252)", "rgb(89, 97, 107)") and dark == ("rgb(20, 23, 27)", "rgb(163, 171, 181)")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    assert not page.locator(".qsim-figure img").first.is_visible()
+
     plot, before = page.locator(".qsim-live .picture"), "document.querySelector('.qsim-live .picture')"
     whole = "document.querySelector('.qsim-live .state')?.textContent.startsWith('the whole run')"
     plot.scroll_into_view_if_needed()

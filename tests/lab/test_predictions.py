@@ -148,3 +148,13 @@ def test_the_table_is_escaped(run: Any):
     predict("<i>?", "<script>")
     card = show(run)._repr_html_()
     assert "<script>" not in card and "&lt;i&gt;? You said: &lt;script&gt;" in card
+
+
+def test_without_a_prediction_there_is_no_output_and_with_one_a_card(run, monkeypatch):
+    put: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: put.append(data))
+    show(run, "orders.visible")._ipython_display_()
+    assert put == []
+    predict("orders.visible at end", 10_000)
+    show(run, "orders.visible")._ipython_display_()
+    assert "you said 10,000" in put[0]["text/plain"] and "qsim-card" in put[0]["text/html"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_a_band_shows_the_least_and_the_most_of_each_cell(axes):
     [band] = axes.collections
     assert band.get_paths()[0].get_extents().y1 == tables["jobs.visible"].high.max()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["jobs.visible", "least to most"]
+
+
+def test_the_legend_tells_of_bands_that_are_seen_in_their_colour(axes):
+    index, flat = pd.Index([0.0, 60.0, 120.0], name="time_s"), np.zeros(3)
+    small = pd.DataFrame({"value": flat, "low": flat, "high": flat + 1}, index=index)
+    large = pd.DataFrame({"value": flat + 100, "low": flat + 100, "high": flat + 100}, index=index)
+    over_time({"a.visible": small, "b.visible": large}, axes)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a.visible", "b.visible"]
+    over_time({"a.visible": small, "b.visible": large.assign(low=0.0)}, axes)
+    assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "least to most"
+    assert to_hex(axes.get_legend().get_patches()[0].get_facecolor()) == COLOURS[1]
 
 
 def test_percentiles_over_time_are_lines_of_one_panel(axes):
@@ -230,6 +242,21 @@ def test_letters_stand_out_from_the_paper(theme):
     assert _contrast(look.ink, look.paper) > 7 and _contrast(look.faint, look.paper) > 4.5
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_curves_stand_out_from_the_paper_most_the_first(theme):
+    paper, colours = THEMES[theme].paper, THEMES[theme].colours
+    assert sorted(colours) == sorted(COLOURS)
+    assert _contrast(colours[0], paper) > 5 and all(_contrast(colour, paper) > 2.2 for colour in colours)
+
+
+def test_what_is_drawn_has_the_colours_of_its_theme():
+    for theme, look in THEMES.items():
+        with themed(theme):
+            bars = lease_bars(leases_of(leases().numbers, figures.find(leases().numbers, "first-redelivered")), Figure().subplots())
+            assert line(0)["color"] == look.colours[0] == to_hex(bars.collections[0].get_facecolor()[0])
+    assert line(0)["color"] == COLOURS[0]
+
+
 def test_curves_differ_in_colour_and_then_in_kind():
     looks = [tuple(line(i).values()) for i in range(2 * len(COLOURS))]
     assert len(set(looks)) == len(looks)
@@ -293,6 +320,36 @@ def test_an_inline_picture_is_svg_without_foreign_ids_or_links():
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert all(i.startswith("f1-") for i in ids) and len(set(ids)) == len(ids)
     assert "http" not in svg and "var(--ink" in svg and root.get("aria-label") == "When alerts fired"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_figure_in_a_notebook_has_the_colours_of_the_page(theme):
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    shown = leases().plot("jobs.visible", "jobs-dlq.visible", theme=theme)[0].figure
+    html = shown._repr_html_()
+    pyplot.close(shown)
+    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    assert svg.get("aria-label") == "jobs.visible, jobs-dlq.visible"
+    styles = " ".join(element.get("style", "") for element in svg.iter())
+    assert {"--paper", "--ink", "--faint", "--grid", "--c1", "--c2"} <= set(re.findall(r"var\((--\w+)", styles))
+    assert not re.findall(r": #(?!000000|ffffff)", styles)  # no colour but those of the page
+    # a page that takes out style sheets and SVG has the picture, and no letters that stood in the SVG
+    assert not [element for element in svg.iter() if (element.text or "").strip() and element.tag not in ("style", "title")]
+    assert ".qsim-figure img { display: none; }" in html and '<img alt="jobs.visible, jobs-dlq.visible" src="data:image/png;base64,iVBOR' in html
+
+
+def test_two_figures_of_a_page_share_no_ids():
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    ids = []
+    for reference in ("jobs.visible", "jobs.depth"):
+        html = leases().plot(reference)[0].figure._repr_html_()
+        ids.append(set(re.findall(r' id="([^"]+)"', html)))
+    pyplot.close("all")
+    assert all(ids) and not ids[0] & ids[1]
 
 
 def test_what_cannot_be_drawn_says_why():
