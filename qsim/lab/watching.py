@@ -20,7 +20,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><link rel="icon" href="data:,">
 <style>:root {{ color-scheme: light dark }} body {{ margin: 0 }} {style}</style></head>
-<body class="qsim-film-page"><div id="film"></div>
+<body><div class="qsim-film-page"><div id="film"></div></div>
 <script type="application/json" id="told">{told}</script>
 <script type="module">
 {script}
@@ -61,7 +61,7 @@ def page(told: dict[str, Any]) -> str:
     """The film as a page of HTML."""
     script = _static("watch.js").replace("export default", "const player =")
     safe = json.dumps(told, separators=(",", ":")).replace("</", "<\\/")
-    ground = "body { background: var(--paper) }"
+    ground = ".qsim-film-page { background: var(--paper); min-height: 100vh }"
     style = f"{colours('qsim-film')}{colours('qsim-film-page')}{ground}{_static('watch.css')}"
     return _PAGE.format(title=escape(told["title"]), style=style, told=safe, script=script)
 

@@ -28,6 +28,8 @@ from qsim.units import write_duration, write_rate, write_share
 _ROOMY = ("queues", "topics", "producers", "consumers")
 WIDTH = 52
 """Where comments begin, if the line leaves room."""
+LONGEST = 100
+"""Of a line that has several keys: about what a cell of a notebook shows."""
 
 
 def show(loaded: Loaded) -> str:
@@ -368,7 +370,7 @@ def _lines(data: dict[str, Any], beside: _Remarks, path: Path, depth: int) -> It
 
 def _entry(key: str, value: Any, beside: _Remarks, path: Path, depth: int) -> Iterator[str]:
     space, comment = "  " * depth, beside.comments.get(path, "")
-    if isinstance(value, dict) and value and (_inner(beside, path) or depth < 1 or (path[0] in _ROOMY and depth < 2)):
+    if isinstance(value, dict) and value and (_inner(beside, path) or _is_roomy(f"{space}{key}: {_flow(value)}", path, depth)):
         yield _commented(f"{space}{key}:", comment)
         yield from _lines(value, beside, path, depth + 1)
     elif isinstance(value, dict) and beside.notes.get(path):
@@ -382,6 +384,11 @@ def _entry(key: str, value: Any, beside: _Remarks, path: Path, depth: int) -> It
         yield from (f"{space}  {line}".rstrip() for line in value.splitlines())
     else:
         yield _commented(f"{space}{key}: {_flow(value)}", comment)
+
+
+def _is_roomy(on_one_line: str, path: Path, depth: int) -> bool:
+    """Whether each of its keys has a line of its own: of what is large, and where one line has no room."""
+    return depth < 1 or (path[0] in _ROOMY and depth < 2) or len(on_one_line) > LONGEST
 
 
 def _is_long(value: Any) -> bool:

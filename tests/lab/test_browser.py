@@ -212,6 +212,10 @@ def test_a_saved_film_plays_steps_and_tells_without_network(chromium, tmp_path, 
     page.keyboard.press("End")
     page.wait_for_function("document.querySelector('[data-do=play]').textContent === 'Play'")
     picture(page, f"film-{width}-{scheme}")
+    ground = page.locator(".qsim-film-page")
+    paper = {"light": "rgb(253, 253, 252)", "dark": "rgb(20, 23, 27)"}[scheme]
+    assert ground.evaluate("it => getComputedStyle(it).backgroundColor") == paper  # of the page too, also below the film
+    assert ground.evaluate("it => it.getBoundingClientRect().height >= innerHeight")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert wrong == [] and [url for url in asked if not url.startswith(("file:", "data:"))] == []
     page.close()

@@ -2,6 +2,7 @@
 
 import pytest
 
+import qsim
 from qsim.scenario.files import bundled
 from qsim.scenario.load import read
 from qsim.scenario.problems import ScenarioError
@@ -109,3 +110,9 @@ def test_a_guarantee_is_spelt_out():
     assert "ack: after-success # guarantee exactly-once" in shown
     assert "idempotent: true # guarantee exactly-once" in shown
     assert "dedup: identity # guarantee exactly-once" in shown
+
+
+def test_what_has_no_room_on_a_line_has_a_line_for_each_key():
+    shown = qsim.load("black-friday").show("consumers", "alerts")
+    assert "    autoscale:\n      policy: backlog-per-consumer\n" in shown and "    failures: {error: 0.2%, crash: 0.01%}" in shown
+    assert max(map(len, shown.splitlines())) <= 100
