@@ -187,5 +187,9 @@ once = ex.run(eta, later)
 hands = "a worker has the task in hand before it is due"
 ex.check(lambda: expect(once).each_message("tasks").runs_at_most(1))
 ex.check(lambda: expect(once).that("tasks.latency max").equals("5h30m1s"), points=0.5)
-ex.check(lambda: expect(once).that("tasks.in_flight max from 0 to 5h").equals(0), points=0.5, otherwise=hands)
+ex.check(
+    lambda: expect(once).that("tasks.in_flight max from 0 to 5h").equals(0),
+    points=0.5,
+    otherwise=hands,
+)
 ex.score()

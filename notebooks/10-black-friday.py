@@ -235,7 +235,9 @@ ex = exercise("10.2", points=2)
 ex.answered(minutes)
 rest = ex.run(few)
 ex.check(
-    lambda: expect(rest).that("orders.drained_at").between(f"{70 + minutes / 1.2:.1f}m", f"{70 + minutes / 0.8:.1f}m"),
+    lambda: expect(rest)
+    .that("orders.drained_at")
+    .between(f"{70 + minutes / 1.2:.1f}m", f"{70 + minutes / 0.8:.1f}m"),
     otherwise="a queue is emptied by what the consumers can do, less what goes on arriving",
 )
 ex.score()

@@ -121,7 +121,11 @@ expect(runs).little_law("line", within="2%");
 # %%
 eight = load("mm8")
 own = eight.with_variant("separate").set("run.duration", "10m")
-lines = compare({"one line for all": eight, "a line for each": own}, replications=5, metrics=["line.latency mean", "server.utilization mean"])
+lines = compare(
+    {"one line for all": eight, "a line for each": own},
+    replications=5,
+    metrics=["line.latency mean", "server.utilization mean"],
+)
 lines.table()
 
 # %% [markdown]
@@ -167,7 +171,8 @@ assert round(theory.mm1(80, 114.8).mean_wait, 3) == 0.020
 # wait: for the first half minute the run tells about the outage and not about the queue, and its mean is **ten times** too high.
 
 # %%
-outage = s.set({"producers.outage": {"to": "line", "rate": "100000/s", "arrivals": "regular", "limit": 600}, "run.duration": "5m"})
+heap = {"to": "line", "rate": "100000/s", "arrivals": "regular", "limit": 600}
+outage = s.set({"producers.outage": heap, "run.duration": "5m"})
 raw = outage.set("run.warmup", "0s").run()
 cut = outage.set("run.warmup", "auto").run()
 settling(raw, "line.depth")
@@ -224,7 +229,10 @@ are_there = ...  # messages
 ex = exercise("13.1", points=2)
 ex.answered(are_there)
 dashboard = ex.run(eight, replications=5, until="1m")
-ex.check(lambda: expect(dashboard).that("line.depth mean").within("25%", of=are_there), otherwise="L = λ · W: W in seconds, and from the sending to the end of the work")
+ex.check(
+    lambda: expect(dashboard).that("line.depth mean").within("25%", of=are_there),
+    otherwise="L = λ · W: W in seconds, and from the sending to the end of the work",
+)
 ex.score()
 
 # %% [markdown]
@@ -243,10 +251,15 @@ erlang_c = ...  # def erlang_c(c, a): ...
 # %% exercise="13.2" role="check"
 ex = exercise("13.2", points=3)
 ex.answered(erlang_c)
-cases = [(c, c * rho) for c in (1, 2, 4, 8, 16, 40, 80, 120, 160, 200) for rho in (0.5, 0.7, 0.8, 0.9, 0.99)]
+workers, loads = (1, 2, 4, 8, 16, 40, 80, 120, 160, 200), (0.5, 0.7, 0.8, 0.9, 0.99)
+cases = [(c, c * rho) for c in workers for rho in loads]
 ex.check(lambda: agrees(erlang_c, theory.erlang_c, cases), points=2)
 waited = ex.run(eight, replications=5, until="1m")
-ex.check(lambda: expect(waited).that("line.wait share").within("10%", of=erlang_c(8, 7.2)), points=1, otherwise="eight workers who were 90 % busy do not show what your function says")
+ex.check(
+    lambda: expect(waited).that("line.wait share").within("10%", of=erlang_c(8, 7.2)),
+    points=1,
+    otherwise="eight workers who were 90 % busy do not show what your function says",
+)
 ex.score()
 
 # %% [markdown]
@@ -261,6 +274,10 @@ how_many = ...  # runs
 # %% exercise="13.3" role="check"
 ex = exercise("13.3", points=2)
 ex.answered(how_many)
-ex.check(lambda: 2 <= how_many <= 80, points=1, otherwise="one run has no interval, and more than 80 are not paid for: from 2 to 80")
+ex.check(
+    lambda: 2 <= how_many <= 80,
+    points=1,
+    otherwise="one run has no interval, and more than 80 are not paid for: from 2 to 80",
+)
 ex.check(lambda: expect(minute.runs(min(how_many, 80))).that("line.wait mean").below("43ms"))
 ex.score()

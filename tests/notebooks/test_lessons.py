@@ -36,6 +36,20 @@ def test_nothing_is_stored_that_a_run_shows(path):
 
 
 @each_lesson
+def test_its_code_fits_into_a_cell(path):
+    """Beside the list of files, on a screen of 1280 pixels, JupyterLab shows 109 letters of a line."""
+    lines = [line for cell in cells.read(path) if cell.is_code for line in cell.source.splitlines()]
+    assert [line for line in lines if len(line) > 105] == []
+
+
+@each_lesson
+def test_a_claim_of_the_lesson_shows_nothing(path):
+    """Without a semicolon a cell would show the verdict of its last claim, and of no other."""
+    lasts = [cell.source.splitlines()[-1] for cell in cells.read(path) if cell.is_code and not cell.exercise and cell.source]
+    assert [line for line in lasts if line.startswith("expect(") and ";" not in line] == []
+
+
+@each_lesson
 def test_it_stands_among_the_others_under_its_title(path):
     [title] = re.findall(r"^# # (.*?):", path.with_suffix(".py").read_text(), re.MULTILINE)
     assert f"| [{title}]({path.stem}.ipynb) |" in (FOLDER / "README.md").read_text()
