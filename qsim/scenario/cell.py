@@ -10,6 +10,7 @@ import re
 import traceback
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 OURS = str(Path(__file__).parents[1])
 LETTERS = 96
@@ -21,11 +22,15 @@ _HEAD = re.compile(r"^\s*(?:\S(?:.*?\S)?\s{2,})?")
 class ToldInACell:
     """Of an exception whose text is for whoever wrote the line."""
 
-    def _render_traceback_(self: BaseException) -> list[str]:  # type: ignore[misc]
-        return [_asked(self), *(part for line in str(self).splitlines() for part in _wrapped(line))]
+    def in_a_cell(self) -> str:
+        """What is wrong."""
+        return str(self)
+
+    def _render_traceback_(self) -> list[str]:
+        return [_asked(self), *(part for line in self.in_a_cell().splitlines() for part in _wrapped(line))]
 
 
-def _asked(error: BaseException) -> str:
+def _asked(error: Any) -> str:
     """ "CheckFailed, line 2: expect(r).stable('orders')", the last line that is not ours."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OURS)]
     at = f", line {frames[-1].lineno}: {frames[-1].line}" if frames else ""

@@ -57,6 +57,10 @@ class ScenarioError(ToldInACell, Exception):
         self.problems = tuple(problems)
         super().__init__(render(self.problems))
 
+    def in_a_cell(self) -> str:
+        """Each problem; a cell needs no line that counts them."""
+        return "\n".join(map(_one, in_order(self.problems)))
+
 
 def render(problems: Sequence[Problem]) -> str:
     """Errors by position, warnings by position, and a line that counts them."""

@@ -45,7 +45,7 @@ def test_its_lines_wrap_between_words_under_their_own_head(run):
 def test_a_wrong_override_shows_what_is_wrong_with_it():
     first, *others = shown("s.set('consumers.worker.cuont', 10)", s=load("backlog-growth"))
     assert first.endswith("ScenarioError\x1b[0m, line 1: s.set('consumers.worker.cuont', 10)")
-    assert others[0] == "set consumers.worker.cuont: no key 'cuont' in consumers.worker; did you mean 'count'?"
+    assert others == ["set consumers.worker.cuont: no key 'cuont' in consumers.worker; did you mean 'count'?"]
 
 
 def test_a_misspelt_metric_shows_what_was_meant(run):
