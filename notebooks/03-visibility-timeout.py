@@ -61,8 +61,8 @@ print(r.show())
 # %% [markdown]
 # ## See
 #
-# One ten-minute job, and all who worked on it. A bar is solid while the lease runs and light while its holder goes on
-# working without one.
+# One ten-minute job, and all who worked on it. A bar is solid while the lease runs and hatched while its holder goes
+# on working without one.
 
 # %%
 print("\n".join(r.story("first-redelivered")))
