@@ -211,10 +211,18 @@ least, most = ..., ...  # two shares, like "1%", "2%"
 
 # %% exercise="03.2" role="check"
 ex = exercise("03.2", points=2)
-ex.answered(least, most)
+ex.predicted(least, most)
 late = ex.run(other)
-ex.check(lambda: expect(late).that("jobs.lease_expired share").between(least, most), points=1.5)
-ex.check(lambda: share(most) - share(least) <= share("1%"), points=0.5)
+ex.check(
+    lambda: expect(late).that("jobs.lease_expired share").between(least, most),
+    points=1.5,
+    otherwise="the share of the jobs that take longer than the lease: a tail of the lognormal, whose median and p95 you know",
+)
+ex.check(
+    lambda: share(most) - share(least) <= share("1%"),
+    points=0.5,
+    otherwise="the range is wider than one percentage point",
+)
 ex.score()
 
 # %% [markdown]
@@ -232,8 +240,14 @@ idle = ...  # from the crash to the next receive
 
 # %% exercise="03.3" role="check"
 ex = exercise("03.3", points=2)
-ex.answered(second_receive, idle)
+ex.predicted(second_receive, idle)
 crashed = ex.run(accident)
-ex.check(lambda: expect(crashed).that("jobs.second_receive max").equals(second_receive))
-ex.check(lambda: expect(crashed).that("jobs.recovery_time max").equals(idle))
+ex.check(
+    lambda: expect(crashed).that("jobs.second_receive max").equals(second_receive),
+    otherwise="from when does the lease run, and does the queue see the crash?",
+)
+ex.check(
+    lambda: expect(crashed).that("jobs.recovery_time max").equals(idle),
+    otherwise="from the crash to the next receive: what is left of the lease then?",
+)
 ex.score()

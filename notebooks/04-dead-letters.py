@@ -183,10 +183,16 @@ dead_letters = ...
 
 # %% exercise="04.1" role="check"
 ex = exercise("04.1", points=2)
-ex.answered(receives, dead_letters)
+ex.predicted(receives, dead_letters)
 five = ex.run(whole, {"queues.jobs.dlq.max_receives": 5}, until="10m")
-ex.check(lambda: expect(five).that("jobs.received poison at end").equals(receives))
-ex.check(lambda: expect(five).that("jobs.dead_lettered poison at end").equals(dead_letters))
+ex.check(
+    lambda: expect(five).that("jobs.received poison at end").equals(receives),
+    otherwise="each bad job is received as often as max_receives says, and every receive counts: the last one too",
+)
+ex.check(
+    lambda: expect(five).that("jobs.dead_lettered poison at end").equals(dead_letters),
+    otherwise="a job is dead-lettered once, however often it was received before",
+)
 ex.score()
 
 # %% [markdown]

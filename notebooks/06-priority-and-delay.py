@@ -184,7 +184,7 @@ later = ...  # {"producers.app.message": {...}} or {"queues.tasks....": ...} or 
 # %% exercise="06.3" role="check"
 ex = exercise("06.3", points=2)
 once = ex.run(eta, later)
-hands = "a worker has the task in hand before it is due"
+hands = "a worker has the task in hand before it is due: who else could keep it until then?"
 ex.check(lambda: expect(once).each_message("tasks").runs_at_most(1))
 ex.check(lambda: expect(once).that("tasks.latency max").equals("5h30m1s"), points=0.5)
 ex.check(

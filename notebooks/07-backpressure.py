@@ -207,20 +207,23 @@ ex.check(
         expect(paid).that("shop.rejected total").equals(0),
         expect(paid).no_message_lost(),
         expect(paid).that("orders.depth max").at_most(5_000),
-    )
+    ),
+    otherwise="payments: who turns nobody away, keeps all, and holds no more than 5,000?",
 )
 ex.check(
     lambda: (
         expect(measured).that("shop.send_time max").equals("0s"),
         expect(measured).that("shop.rejected total").equals(0),
         expect(measured).that("orders.wait max").at_most("7s"),
-    )
+    ),
+    otherwise="telemetry: which way never stops the sender, and lets go of what is old?",
 )
 ex.check(
     lambda: (
         expect(indexed).that("shop.send_time max").equals("0s"),
         expect(indexed).that("shop.rejected total").equals(0),
         expect(indexed).no_message_lost(),
-    )
+    ),
+    otherwise="indexing: which way neither stops the sender nor turns anything away, however late it gets?",
 )
 ex.score()

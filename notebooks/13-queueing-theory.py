@@ -227,7 +227,7 @@ are_there = ...  # messages
 
 # %% exercise="13.1" role="check"
 ex = exercise("13.1", points=2)
-ex.answered(are_there)
+ex.predicted(are_there)
 dashboard = ex.run(eight, replications=5, until="1m")
 ex.check(
     lambda: expect(dashboard).that("line.depth mean").within("25%", of=are_there),
@@ -250,7 +250,7 @@ erlang_c = ...  # def erlang_c(c, a): ...
 
 # %% exercise="13.2" role="check"
 ex = exercise("13.2", points=3)
-ex.answered(erlang_c)
+ex.predicted(erlang_c)
 workers, loads = (1, 2, 4, 8, 16, 40, 80, 120, 160, 200), (0.5, 0.7, 0.8, 0.9, 0.99)
 cases = [(c, c * rho) for c in workers for rho in loads]
 ex.check(lambda: agrees(erlang_c, theory.erlang_c, cases), points=2)
@@ -273,7 +273,7 @@ how_many = ...  # runs
 
 # %% exercise="13.3" role="check"
 ex = exercise("13.3", points=2)
-ex.answered(how_many)
+ex.predicted(how_many)
 ex.check(
     lambda: 2 <= how_many <= 80,
     points=1,

@@ -178,7 +178,7 @@ slowed_to = ...  # a rate, such as "60/s"
 
 # %% exercise="14.3" role="check"
 ex = exercise("14.3", points=2)
-ex.answered(slowed_to)
+ex.predicted(slowed_to)
 by_hand = ex.run(
     brief,
     {
@@ -187,6 +187,9 @@ by_hand = ex.run(
     },
     until="2m",
 )
-ex.check(lambda: expect(by_hand).that("client.goodput mean from 90s to 2m").equals("80/s"))
+ex.check(
+    lambda: expect(by_hand).that("client.goodput mean from 90s to 2m").equals("80/s"),
+    otherwise="not all are served again: the clients still send more than the server can do, tries that repeat included",
+)
 ex.check(lambda: expect(by_hand).that("client.sent from 60s to 65s").at_least(400))
 ex.score()

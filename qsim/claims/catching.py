@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qsim.claims.alarms import LATER, PAGE, SOONER, Span, firings, pages
-from qsim.claims.explain import headed
+from qsim.claims.explain import Section
 from qsim.claims.lessons import lesson_on
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, Verdict
 from qsim.claims.words import many, say
@@ -128,18 +128,19 @@ def _got(happened: int, missed: int, false: int) -> str:
     return f"{happened - missed} of {happened} incidents caught, {pages_of_nothing}"
 
 
-def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[str]:
+def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[Section]:
     """The first incident that was missed, and the first page that was false."""
     missed = next(((c, c.missed[0]) for c in found if c.missed), None)
     false = next(((c, c.false[0]) for c in found if c.false), None)
     told = [*([] if missed is None else [_missed(*missed, within)]), *([] if false is None else [_false(*false, bound)])]
     if not any(pages(each.run) for each in found):
         told.append(f"no alert of severity {PAGE} fired at all{_milder(found)}")
-    sooner = [f"{SOONER}; only severity {PAGE} wakes somebody"] if missed else []
+    is_milder = not any(pages(each.run) for each in found) and _milder(found)
+    sooner = [f"only an alert of severity {PAGE} wakes somebody" if is_milder else SOONER] if missed else []
     return [
-        *headed("Because", told),
-        *headed("Try", [*sooner, *([LATER] if false else [])]),
-        *headed("See", lesson_on("catch")),
+        Section("Because", tuple(told)),
+        Section("Try", (*sooner, *((LATER,) if false else ()))),
+        Section("See", tuple(lesson_on("catch"))),
     ]
 
 

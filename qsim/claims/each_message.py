@@ -80,7 +80,7 @@ def reaches(run: Numbers, value: Mapping[str, Any]) -> Claim:
     got = "; ".join(f"{who} saw {_part(len(messages) - len(m), len(messages))}" for who, m in missed.items() if len(m))
     observed = {who: len(messages) - len(m) for who, m in missed.items()}
     holds = None if not len(messages) else not len(missed[worst])
-    return Claim(holds, observed, f"each to reach {' and '.join(wanted)}", got or "no data", missed[worst])
+    return Claim(holds, observed, f"each to reach {' and '.join(wanted)}", got or f"no message of {value['queue']} at all", missed[worst])
 
 
 def _reached(run: Numbers, who: str) -> Array:

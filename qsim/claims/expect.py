@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
+from qsim.claims import explain
 from qsim.claims.catching import Bound, bound_on, catch
 from qsim.claims.improves import improvement
 from qsim.claims.verdicts import FAIL, PASS, Verdict, judge, told_of
-from qsim.claims.what_if import explained_further
+from qsim.claims.what_if import WHAT_IF, what_if
 from qsim.claims.words import meant
 from qsim.metrics.numbers import Numbers
 from qsim.scenario.cell import ToldInACell
@@ -21,6 +23,7 @@ from qsim.scenario.problems import close_to
 from qsim.scenario.reference import (
     RATE,
     SERIES,
+    SHARE,
     TIME,
     Reference,
     ReferenceError_,
@@ -285,16 +288,23 @@ class That:
             if dimension(other) != measured:
                 raise ValueError(f"{self._that.text} is a {measured}, {value} a {dimension(other)}")
             return other
+        if isinstance(value, bool) or not isinstance(value, str | Real):
+            raise ValueError(f"{self._that.text} is compared with {_LIKE.get(measured, 'a number')}, not with {value!r:.80}")
         return meant(value, measured)
 
     def _judge(self, predicate: str, value: Any, that: Reference | None = None) -> Verdict:
         return _settle(Expectation(that or self._that, self._that.text, predicate, value, None, ()), self._runs)
 
 
+_LIKE = {TIME: 'a time like "5s"', RATE: 'a rate like "20/s"', SHARE: 'a share like "5%"'}
+
+
 def _settle(expectation: Expectation, runs: list[Numbers]) -> Verdict:
-    verdict = judge(expectation, runs[0].plan, runs)
-    if verdict.verdict == FAIL:
-        verdict.explanation[:] = explained_further(verdict.explanation, expectation, told_of(expectation, runs))
+    verdict = judge(expectation, runs[0].plan, runs, explained=False)
+    if verdict.verdict != PASS:
+        run = told_of(expectation, runs)
+        further = what_if(expectation, run) if verdict.verdict == FAIL else []
+        verdict.explanation[:] = explain.failure(expectation, run, explain.Section(WHAT_IF, tuple(further)))
     return _settled(verdict)
 
 

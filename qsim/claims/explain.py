@@ -6,13 +6,14 @@ It knows which counters and which messages speak to which metric; every number c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from qsim.claims import reasons
-from qsim.claims.lessons import kind_of, lesson_of
+from qsim.claims.lessons import kind_of, lesson_of, lesson_on
 from qsim.claims.reasons import Case
 from qsim.claims.table import CLAIMS
 from qsim.claims.words import many, say
@@ -25,21 +26,51 @@ from qsim.scenario.reference import PER_MESSAGE, RATE, SHARE, TIME, Reference, t
 from qsim.units import SECOND
 
 WIDTH = 15
+DEAD_LETTERS = "dead letters"
 _BUSY = 0.99
+_SPARE = 0.1
+"""Of what consumers can do: who has more to spare is not short of it."""
 
 Array = Any
 
 
-def failure(expectation: Expectation, run: Numbers) -> list[str]:
-    """Indented lines: What happened, Because, Try, See, and the author's own words."""
-    case, kind = case_of(expectation, run), kind_of(expectation)
-    lines = [
-        *headed("What happened", [*_flows(run, case.producers, case.consumers), *_busy(run, case.consumers), *_fates(run, case.queue)]),
-        *headed("Because", [*_because(case), *reasons.because(kind, case)]),
-        *headed("Try", reasons.direction(kind, case)),
-        *headed("See", [*_trace(case), *lesson_of(expectation, any(c.autoscale for c in case.consumers))]),
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A head, and the lines that stand under it; without a head, the author's own words."""
+
+    head: str
+    lines: tuple[str, ...]
+
+
+def failure(expectation: Expectation, run: Numbers, *further: Section) -> list[Section]:
+    """What happened, Because, what is known ``further``, Try, See, and the author's own words."""
+    case = case_of(expectation, run)
+    kind, scales = _kind(expectation, run), any(consumer.autoscale for consumer in case.consumers)
+    happened = (*_flows(run, case.producers, case.consumers), *_busy(run, case.consumers), *_fates(run, case.queue))
+    return [
+        Section("What happened", happened),
+        Section("Because", (*_because(case), *reasons.because(kind, case))),
+        *further,
+        Section("Try", tuple(reasons.direction(kind, case))),
+        Section("See", (*_trace(case), *_lesson(kind, expectation, scales))),
+        Section("", tuple((expectation.otherwise or "").strip().splitlines())),
     ]
-    return [*lines, *(f"    {line}" for line in (expectation.otherwise or "").strip().splitlines())]
+
+
+def laid_out(sections: Iterable[Section]) -> list[str]:
+    """Indented lines, the heads in a column of their own."""
+    return [line for each in sections for line in (headed(each.head, each.lines) if each.head else [f"    {line}" for line in each.lines])]
+
+
+def _kind(expectation: Expectation, run: Numbers) -> str:
+    """What lies in a dead-letter queue has not grown there: it was put there."""
+    that, plan = expectation.that, run.plan
+    is_grave = that is not None and any(q.profile.dlq and q.profile.dlq.queue == that.object for q in plan.queues)
+    return DEAD_LETTERS if is_grave else kind_of(expectation)
+
+
+def _lesson(kind: str, expectation: Expectation, scales: bool) -> list[str]:
+    return lesson_on("dead_lettered") if kind == DEAD_LETTERS else lesson_of(expectation, scales)
 
 
 def case_of(expectation: Expectation, run: Numbers) -> Case:
@@ -48,7 +79,7 @@ def case_of(expectation: Expectation, run: Numbers) -> Case:
 
 
 def headed(head: str, lines: Any) -> list[str]:
-    return [f"    {head if i == 0 else '':<{WIDTH}}{line}" for i, line in enumerate(lines)]
+    return [f"    {head if i == 0 else '':<{WIDTH}}{line}".rstrip() for i, line in enumerate(lines)]
 
 
 def _about(expectation: Expectation, run: Numbers) -> tuple[int | None, list[ProducerPlan], list[ConsumerPlan]]:
@@ -113,7 +144,7 @@ def _busy(run: Numbers, consumers: list[ConsumerPlan]) -> Iterator[str]:
 
 
 _FATES = {
-    "lease_expired": "leases ended",
+    "lease_expired": "",
     "nacked": "nacked",
     "dead_lettered": "dead-lettered",
     "expired": "expired",
@@ -131,7 +162,7 @@ def _fates(run: Numbers, queue: int | None) -> Iterator[str]:
         return
     name = run.plan.queues[queue].name
     counts = {word: run.exact(f"{name}.{metric} at end") for metric, word in _FATES.items()}
-    some = [f"{count:,} {word}" for word, count in counts.items() if count]
+    some = [f"{count:,} {word}" if word else f"{many(int(count), 'lease')} ended" for word, count in counts.items() if count]
     if some:
         yield f"{name}: {', '.join(some)}"
 
@@ -179,9 +210,13 @@ def _capacity(run: Numbers, producers: list[ProducerPlan], consumers: list[Consu
             continue
         slots = consumer.count * consumer.concurrency
         can = slots * SECOND / consumer.service.value
+        short = arrives - can
+        if short < -_SPARE * can:
+            continue
         yield (
             f"{slots} x 1/{say(consumer.service.value, TIME)} = {say(can, RATE)} is all that {consumer.name} can do, "
-            f"and {say(arrives, RATE)} arrive: a difference of {say(arrives - can, RATE)}"
+            f"and {say(arrives, RATE)} arrive: "
+            + (f"a difference of {say(short, RATE)}" if short >= 0 else f"only {say(-short, RATE)} to spare")
         )
 
 

@@ -46,7 +46,10 @@ _KIND_OF = {name: kind for kind, (_, names) in _KINDS.items() for name in names}
 
 def kind_of(expectation: Expectation) -> str:
     """growth, waiting, duplicates, ..."""
-    name = expectation.predicate if expectation.that is None else expectation.that.metric
+    that = expectation.that
+    name = expectation.predicate if that is None else that.metric
+    if that is not None and that.label == "poison" and name in ("received", "nacked", "interrupted"):
+        return "dead letters"
     return _KIND_OF.get(name, "growth")
 
 

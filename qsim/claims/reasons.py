@@ -21,8 +21,8 @@ from qsim.metrics import life, queues
 from qsim.metrics.ledger import Ledger
 from qsim.metrics.naming import message_name, process_name
 from qsim.metrics.numbers import Numbers
-from qsim.scenario.plan import Ack, Constant, ConsumerPlan, Expectation, Plan, ProducerPlan
-from qsim.scenario.reference import RATE, TIME
+from qsim.scenario.plan import Ack, Constant, ConsumerPlan, Expectation, Plan, ProducerPlan, Watching
+from qsim.scenario.reference import PER_MESSAGE, RATE, TIME, type_of
 from qsim.units import SECOND
 
 BUSY = 0.97
@@ -60,11 +60,20 @@ def because(kind: str, case: Case) -> list[str]:
 
 def direction(kind: str, case: Case) -> list[str]:
     """What to try."""
-    return list(_TRY.get(kind, _nothing)(case))
+    return [*_nobody_sends(case)] or list(_TRY.get(kind, _nothing)(case))
 
 
 def _nothing(case: Case) -> Lines:
     yield from ()
+
+
+def _nobody_sends(case: Case) -> Lines:
+    """Of a queue into which nothing came, and of which that is not what is asked for."""
+    if case.queue is None or _of_queue(case, "accepted") or _of_queue(case, "moved_in") or _of_queue(case, "rejected"):
+        return
+    name = case.run.plan.queues[case.queue].name
+    if not any(queue.profile.dlq and queue.profile.dlq.queue == name for queue in case.run.plan.queues):
+        yield f"nothing came into {name}: who sends there (producers.NAME.to, or a subscription of a topic)?"
 
 
 # --- growth, and waiting for one's turn ------------------------------------------------------------------------------
@@ -93,21 +102,45 @@ def _busy_ones(case: Case) -> list[ConsumerPlan]:
 
 def _other_slots(case: Case) -> Lines:
     """The equation to solve, for the consumers that can be more or fewer."""
+    looks = list(_late_looks(case))
+    if looks:
+        yield from looks
+        return
     wanted, arrives = _growth_wanted(case), sum(case.run.exact(f"{p.name}.rate mean") or 0 for p in case.producers)
     for consumer in case.consumers if wanted else _busy_ones(case):
         work = work_of(case.run, consumer)
         if work is None:
             continue
         slots = f"consumers.{consumer.name}.count" + (" x concurrency" if consumer.concurrency > 1 else "")
+        each, comes = say(round(work * SECOND), TIME), say(arrives, RATE)
         if wanted:
-            yield f"solve {arrives:.5g} - n/{work:.4g} = {wanted:.4g} for n, then set {slots} to it"
+            yield (
+                f"growth is a difference: {comes} - n/{each} = {say(wanted, RATE)}. Solve it for n ({slots}), "
+                "or with the n there is for the rate that comes"
+            )
         else:
-            yield f"find the fewest n with n/{work:.4g} not below {arrives:.5g}, with something to spare where chance plays: {slots}"
+            yield f"find the fewest n with n/{each} not below {comes}, with something to spare where chance plays: {slots}"
         return
     late = list(_behind(case))
     yield from late
-    if not wanted and case.consumers and not late:
-        yield "the consumers are not always busy: look for what keeps messages from them (leases, prefetch, delay, restarts)"
+    if not wanted and case.consumers and _waits(case) and not late:
+        yield "the consumers are not always busy: look for what keeps messages from them (leases, groups, prefetch, delay, restarts)"
+
+
+def _waits(case: Case) -> bool:
+    """Whether there was something for consumers with time to spare."""
+    return case.queue is not None and (case.run.exact(f"{case.run.plan.queues[case.queue].name}.visible mean") or 0) >= 1
+
+
+def _late_looks(case: Case) -> Lines:
+    """Of a queue that its producers watch."""
+    for producer in case.producers:
+        if isinstance(producer.slow_down, Watching) and case.expectation.predicate == "never_exceeds":
+            every = say(producer.slow_down.check_every, TIME)
+            yield (
+                f"{producer.name} looks at the queue every {every}, and between two looks it sends on as before: "
+                "how much does the queue grow in that time?"
+            )
 
 
 def _behind(case: Case) -> Lines:
@@ -161,11 +194,62 @@ def _waited(case: Case) -> Lines:
         return
     yield f"of its {say(ended - sent, TIME)} it waited {say(received - sent, TIME)} for its first receive"
     lost = sum(row.kind == Kind.LEASE_ENDED for row in rows)
+    for consumer in _ahead(case, received - sent, ended - received):
+        yield (
+            f"{say(ended - received, TIME)} it was with {consumer.name}, which takes {_amount(consumer)} messages ahead of the work: "
+            "it was not next there"
+        )
     if lost:
         yield f"its lease ended {many(lost, 'time')} before somebody acked it"
 
 
+def _ahead(case: Case, waited: int, stayed: int) -> list[ConsumerPlan]:
+    """Consumers in whose hands a message may lie before its turn, where it lay there for longer than in the queue."""
+    return [c for c in case.consumers if c.prefetch not in (None, 1) and stayed > waited]
+
+
+def _amount(consumer: ConsumerPlan) -> str:
+    return f"up to {consumer.prefetch:,}" if consumer.prefetch else "any number of"
+
+
+def _lay_ahead(case: Case) -> bool:
+    """Whether the message that decides lay longer with a consumer than in the queue."""
+    rows = [] if case.message is None else life.rows_of(case.run.ledger, case.message)
+    times = [next((row.time for row in rows if row.kind == kind and row.queue == case.queue), None) for kind in (Kind.RECEIVED, Kind.ACKED)]
+    sent = int(case.run.ledger.first_sent[case.messages[0]]) if rows else -1
+    received, ended = times
+    return received is not None and ended is not None and sent >= 0 and bool(_ahead(case, received - sent, ended - received))
+
+
+def _is_less(case: Case) -> bool:
+    """Whether what was seen is below what was expected."""
+    that, value = case.expectation.that, case.expectation.value
+    bounds = value if isinstance(value, tuple | list) else (value,)
+    got = None if that is None else case.run.exact(that.text)
+    if got is None or not isinstance(bounds[0], int | float | Fraction):
+        return False
+    least = bounds[-1] if case.expectation.predicate == "within" else bounds[0]
+    return got < least
+
+
+def _is_of_messages(case: Case) -> bool:
+    return case.expectation.that is not None and type_of(case.expectation.that) == PER_MESSAGE
+
+
 def _shorter(case: Case) -> Lines:
+    if _is_less(case):
+        yield "this is sooner than expected: what holds a message back is a delay, or others that come first"
+        return
+    if _is_of_messages(case) and not len(case.messages):
+        yield "no message came that far: What happened says how far they came"
+        return
+    if _lay_ahead(case):
+        yield "what a consumer holds already nobody overtakes: hand out fewer messages ahead of the work (consumers.NAME.push.prefetch)"
+        return
+    bound = None if case.queue is None else case.run.plan.queues[case.queue].profile.capacity
+    if bound is not None and bound.messages and _of_queue(case, "rejected"):
+        yield "who comes last into a full queue waits until all before him are done: what it may hold, over what is done in a second"
+        return
     crashed, expired = _count(case, Kind.INTERRUPTED), _of_queue(case, "lease_expired")
     again = expired > MANY * _of_queue(case, "received")
     if again and len(outlived(case.run.ledger)) > crashed:
@@ -318,6 +402,8 @@ def _once(case: Case) -> Lines:
         yield "a consumer has to remember a message for longer than its copies may still come"
     elif len(case.messages):
         yield _AGAINST[_main(why_again(case))]
+        if case.expectation.predicate == "at_most_once" and any(c.ack != Ack.ON_RECEIVE for c in case.consumers):
+            yield "or ack before the work (ack: on-receive), if a message may rather get lost than have two effects"
 
 
 def _recovered(case: Case) -> Lines:
@@ -366,6 +452,11 @@ def _kept(case: Case) -> Lines:
     losses = _losses(case)
     if losses:
         yield losses[0][1][1]
+    elif case.expectation.that is not None and case.expectation.that.metric in ("rejected", "dropped"):
+        yield (
+            "what a full queue refuses is what comes less what is done, once it is full: "
+            "with more room that is later, with a sender who waits never"
+        )
     elif case.expectation.predicate == "at_least_once" and any(c.ack == Ack.ON_RECEIVE for c in case.consumers):
         yield _DIED[1]
 
@@ -382,6 +473,9 @@ def _dead(case: Case) -> tuple[int, int, int, int]:
     healthy[moved.dense[~sick & (moved.cause == Cause.MAX_RECEIVES)]] = True
     leases, errors = (int(healthy[ledger.select(kind, columns=("dense",)).dense].sum()) for kind in (Kind.LEASE_ENDED, Kind.ERRED))
     return int(sick.sum()), int((~sick).sum()), leases, errors
+
+
+_IN_VAIN = "a poison message costs max_receives deliveries, and is replayed in vain until what it breaks is fixed"
 
 
 def _buried(case: Case) -> Lines:
@@ -401,19 +495,27 @@ def _buried(case: Case) -> Lines:
 
 def _spared(case: Case) -> Lines:
     poison, healthy, leases, errors = _dead(case)
-    if healthy and leases > errors:
+    that = case.expectation.that
+    if poison and that is not None and (that.label == "poison" or case.run.ledger.select(Kind.MOVED_OUT, columns=("time",)).time.size):
+        yield _IN_VAIN
+    elif healthy and leases > errors:
         yield "healthy messages are dead-lettered because their leases end: let leases outlast the work before max_receives is raised"
     elif healthy:
         yield "a healthy message is dead-lettered when max_receives attempts fail by chance, the share of errors to that power"
     elif poison:
-        yield "a poison message costs max_receives deliveries, and is replayed in vain until what it breaks is fixed"
+        yield _IN_VAIN
 
 
 # --- order, sharing, idling, paying ----------------------------------------------------------------------------------
 
 
 def _ordered(case: Case) -> Lines:
-    if _of_queue(case, "redelivered"):
+    if sum(consumer.count * consumer.concurrency for consumer in case.consumers) == 1:
+        yield (
+            "one consumer takes what it is handed, and this queue hands out in no certain order: "
+            "FIFO, with a group for what has to stay in order"
+        )
+    elif _of_queue(case, "redelivered"):
         yield "what comes back comes late: only a queue that holds the rest of the group back (FIFO with groups) keeps its order"
     else:
         yield "several at work at once overtake each other: one consumer, or a FIFO queue with a group for what has to stay in order"
@@ -486,10 +588,27 @@ def _tried(case: Case) -> Lines:
             yield f"{producer.name} made {sent / (sent - again):.3g} tries for each message: {again:,} of {sent:,} were retries"
 
 
+_ALL_WAIT = (
+    "replies come in time, but each has waited for all before it: who is served first where not all can be, "
+    "and how many may wait?"
+)
+_LESS_BUSY = "the nearer to fully busy, the longer a request waits for its turn: fewer requests, or more that can be done"
+
+
 def _answer_sooner(case: Case) -> Lines:
+    that, is_less = case.expectation.that, _is_less(case)
+    if that is not None and that.metric == "retried" and is_less:
+        yield "hardly anybody tries again: on_reject and request_reply.on_timeout say whether, attempts and budget how often"
+        return
+    if that is not None and that.metric == "goodput" and case.expectation.predicate in ("below", "at_most"):
+        yield "callers are served in time: too few of them try again to keep the queue as full as it got"
+        return
     if any((case.run.exact(f"{p.name}.retried at end") or 0) for p in case.producers):
         yield "retries add load when there is too much already: allow them a share of the first tries (on_reject.budget), or fewer attempts"
-    yield "work for a caller who has left is wasted: let a request expire while it can still be answered in time (message.ttl below the timeout)"
+    elif not _count(case, Kind.TOO_LATE):
+        yield _ALL_WAIT if _count(case, Kind.GAVE_UP_WAITING) else _LESS_BUSY
+    if _count(case, Kind.TOO_LATE):
+        yield "work for a caller who has left is wasted: let a request expire while it can still be answered in time (message.ttl below the timeout)"
 
 
 # --- alerts ----------------------------------------------------------------------------------------------------------

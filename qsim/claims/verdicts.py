@@ -29,6 +29,10 @@ GROWTH_WITHIN = 0.01
 """How near ``grows_at`` must be where nothing is said."""
 
 
+_HOLDS = {"is": " is", **dict.fromkeys(CLAIMS, ":")}
+"""What stands between what was asked and what holds: "orders.visible is 0", "stable orders: no trend in visible"."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """``verdict`` is what the comparison says; ``expected_failure``: in this variant it is meant to fail.
@@ -47,7 +51,7 @@ class Verdict:
     interval: tuple[float, float] | None = None
     needed: int | None = None
     expected_failure: bool = False
-    explanation: list[str] = field(default_factory=list)
+    explanation: list[explain.Section] = field(default_factory=list)
 
     @property
     def is_met(self) -> bool | None:
@@ -63,13 +67,14 @@ class Verdict:
             return "✗" if self.expected_failure else "✓"
         return "✗ expected" if self.expected_failure else "✗"
 
-    def lines(self) -> list[str]:
-        """The first line says what was expected and what was seen, the others why."""
+    def lines(self, *, without: tuple[str, ...] = ()) -> list[str]:
+        """The first line says what was expected and what was seen, the others why; ``without`` the sections of these heads."""
         if self.verdict == PASS and not self.expected_failure:
-            return [f"✓ {self.that} {'is ' if self.predicate == 'is' else ''}{self.expected}"]
+            return [f"✓ {self.that}{_HOLDS.get(self.predicate, '')} {self.expected}"]
         if self.verdict == PASS:
             return [f"✗ {self.that}: expected to fail here, but it is {self.expected}: got {self.got}"]
-        return [f"{self.mark} {self.that}: expected {self.expected}, got {self.got}", *self.explanation]
+        told = [section for section in self.explanation if section.head not in without]
+        return [f"{self.mark} {self.that}: expected {self.expected}, got {self.got}", *explain.laid_out(told)]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
@@ -91,7 +96,7 @@ class Reading:
     value: Any = None
     """With its references looked up in this run."""
     claim: Claim | None = None
-    explanation: tuple[str, ...] = ()
+    explanation: tuple[explain.Section, ...] = ()
 
 
 def verdicts(plan: Plan, runs: Sequence[Numbers], *, explained: bool = True) -> list[Verdict]:
@@ -183,7 +188,7 @@ def _claim(expectation: Expectation, readings: Sequence[Reading]) -> dict[str, A
         "observed": worst.observed,
         "verdict": FAIL if False in holds else INCONCLUSIVE if None in holds else PASS,
         "expected": worst.expected,
-        "got": worst.got + _where(readings, found.index(worst)),
+        "got": worst.got + ("" if all(holds) else _where(readings, found.index(worst))),
     }
 
 

@@ -7,14 +7,14 @@ the same because it belongs to messages and attempts, not to the order of asking
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from qsim.claims.explain import case_of, headed
+from qsim.claims.explain import case_of
 from qsim.claims.reasons import Case, outlived
 from qsim.claims.verdicts import FAIL, INCONCLUSIVE, PASS, judge
 from qsim.kernel.journal import Kind
@@ -34,6 +34,9 @@ from qsim.scenario.plan import (
     Set,
 )  # fmt: skip
 from qsim.sim.simulate import simulate
+
+WHAT_IF = "What if"
+"""The head of these lines in an explanation."""
 
 MOST = 2
 """Extra runs."""
@@ -66,14 +69,6 @@ def what_if(expectation: Expectation, run: Numbers) -> list[str]:
             return [*told, f"with the same seed and {factor.absent} this check passes, so the cause is the {factor.name}"]
         told.append(f"with the same seed and {factor.absent} {_TOO[verdict]}")
     return told
-
-
-def explained_further(explanation: Sequence[str], expectation: Expectation, run: Numbers) -> list[str]:
-    """The explanation with these lines at the end of Because."""
-    told = [line[4:].strip() for line in explanation]
-    end = next((i for i, line in enumerate(told) if line.startswith(("Try  ", "See  "))), len(explanation))
-    more = headed("", what_if(expectation, run))
-    return [*explanation[:end], *more, *explanation[end:]]
 
 
 def _verdict_without(factor: Factor, expectation: Expectation, run: Numbers) -> str:

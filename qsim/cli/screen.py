@@ -428,7 +428,7 @@ def reasons(lines: list[str]) -> list[list[str]]:
     return groups
 
 
-HEADS = ("", "What happened", "Because", "Try", "See")
+HEADS = ("", "What happened", "Because", "What if", "Try", "See")
 
 
 def within_width(lines: Iterable[str]) -> Iterator[str]:

@@ -74,6 +74,7 @@ class Exercise:
         self._reason = ""
         """Why the newest answer led to no run, if so."""
         self._is_unanswered = False
+        self._is_prediction = False
         self._has_run = False
 
     def run(self, scenario: Scenario, answer: Any = None, *, replications: int = 1, **how: Any) -> Any:
@@ -95,12 +96,18 @@ class Exercise:
         """All checks below fail with "not answered yet" while one of these is still ``...``, or has one in it."""
         self._is_unanswered = self._is_unanswered or any(map(_is_open, answers))
 
+    def predicted(self, *answers: Any) -> None:
+        """``answered``, for what is said of a run that stays as it is: where it is wrong there is nothing to turn, and
+        nothing that could have been otherwise."""
+        self.answered(*answers)
+        self._is_prediction = True
+
     def check(self, claim: Callable[[], Any], points: float | None = None, *, otherwise: str = "") -> None:
         """Make one check: it holds where ``claim()`` raises nothing and answers None or what is true.  ``otherwise`` is
-        said where it does not."""
-        outcome, said = self._made(claim)
-        hint = "" if outcome == HOLDS or said == UNANSWERED else otherwise
-        self.checks.append(Check(points, outcome, "\n".join(filter(None, [hint, said]))))
+        said where something was found and it does not."""
+        missing = self._missing()
+        outcome, said = (FAILS, missing) if missing else _outcome(claim, otherwise, _SILENT if self._is_prediction else ())
+        self.checks.append(Check(points, outcome, said))
 
     def score(self) -> Score:
         """Points reached, and the card."""
@@ -121,12 +128,9 @@ class Exercise:
         last = [f"See: {see}"] if see and not all(check.holds for check in self.checks) else []
         return [*(line for check, worth in _together(self.worths()) for line in _lines(check, worth)), *last]
 
-    def _made(self, claim: Callable[[], Any]) -> tuple[str, str]:
-        if self._is_unanswered:
-            return FAILS, UNANSWERED
-        if self._reason and not self._has_run:
-            return FAILS, self._reason
-        return _outcome(claim)
+    def _missing(self) -> str:
+        """Why nothing can be checked, if so."""
+        return UNANSWERED if self._is_unanswered else "" if self._has_run else self._reason
 
 
 def exercise(name: str, points: float = 1) -> Exercise:
@@ -182,8 +186,15 @@ def _changed(scenario: Scenario, answer: Any) -> Scenario:
     if answer is None or isinstance(answer, Scenario):
         return answer or scenario
     if not isinstance(answer, Mapping) or not all(isinstance(path, str) for path in answer):
-        raise _NotRun(f'an answer looks like {{"path.to.setting": value}}, not like {answer!r:.80}')
+        raise _NotRun(_not_overrides(scenario, answer))
     return scenario.set(answer)
+
+
+def _not_overrides(scenario: Scenario, answer: Any) -> str:
+    """What somebody wrote who forgot the path to the setting, or the scenario around a variant."""
+    if isinstance(answer, str) and answer in scenario.loaded.variants:
+        return f"{answer!r} is the name of a variant: the scenario with it is s.with_variant({answer!r})"
+    return f'an answer looks like {{"path.to.setting": value}}, not like {answer!r:.80}'
 
 
 def _is_open(answer: Any) -> bool:
@@ -211,17 +222,29 @@ def seed_of_the_grader() -> int | None:
 # --- outcomes ---------------------------------------------------------------------------------------------------------
 
 
-def _outcome(claim: Callable[[], Any]) -> tuple[str, str]:
-    """The outcome, and what was found in words."""
+_SILENT = ("What if", "Try")
+"""Sections of an explanation that say nothing of a prediction."""
+
+
+def _outcome(claim: Callable[[], Any], otherwise: str = "", without: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The outcome, and what was found in words, ``without`` these sections; below ``otherwise`` where it does not hold."""
     try:
         with within(LONGEST_S):
             found = claim()
             holds = found is None or (found is not ... and bool(found))
     except Inconclusive as left_open:
-        return OPEN, str(left_open)
+        return OPEN, _below(otherwise, left_open.verdict.lines(without=without))
+    except CheckFailed as failed:
+        return FAILS, _below(otherwise, failed.verdict.lines(without=without))
+    except AssertionError as failed:
+        return FAILS, _below(otherwise, [_told(failed)])
     except (Exception, TookTooLong) as error:
         return FAILS, _told(error)
-    return (HOLDS, _held(found)) if holds else (FAILS, UNANSWERED if found is ... else "")
+    return (HOLDS, _held(found)) if holds else (FAILS, UNANSWERED if found is ... else otherwise)
+
+
+def _below(otherwise: str, lines: list[str]) -> str:
+    return "\n".join([otherwise, *lines] if otherwise else lines)
 
 
 def _held(found: Any) -> str:
@@ -235,9 +258,14 @@ def _told(error: BaseException) -> str:
         return _problems(error)
     if isinstance(error, TookTooLong):
         return f"stopped after {LONGEST_S:g} s: it does not end, or does far too much"
-    if isinstance(error, CheckFailed | _NotRun) or (isinstance(error, AssertionError) and error.args):
+    if isinstance(error, _NotRun) or (isinstance(error, AssertionError) and error.args):
         return str(error)
-    return f"{type(error).__name__}: {error}{_where(error)}"
+    where = _where(error)
+    if not where and (type(error) is LookupError or isinstance(error, ValueError)):
+        return str(error)
+    if not where and isinstance(error, TypeError):
+        return f"the answer is of another kind than what is asked for: {error}"
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def _problems(error: ScenarioError) -> str:

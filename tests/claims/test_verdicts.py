@@ -165,7 +165,7 @@ def test_no_message_lost():
     tell = Story().send(0, "a").row(1, Kind.DROPPED, "a", cause=Cause.FULL, other=Place.READY)
     found = claim(tell, "no_message_lost", True)
     assert (found.verdict, found.got, found.observed) == ("fail", "1", 1)
-    assert any("qsim trace story --message shop:0" in line for line in found.explanation)
+    assert any("qsim trace story --message shop:0" in line for line in found.lines())
     assert claim(Story().send(0, "a"), "no_message_lost", True).verdict == "pass"
 
 
@@ -225,7 +225,7 @@ def test_a_failure_says_what_happened_and_why():
         "                   worker was busy 100 % of the time",
         "    Because        orders: 4 accepted - 1 acked = 2 visible + 1 in flight",
         "                   1 x 1/1s = 1/s is all that worker can do, and 1/s arrive: a difference of 0/s",
-        "    Try            find the fewest n with n/1 not below 1, with something to spare where chance plays: consumers.worker.count",
+        "    Try            find the fewest n with n/1s not below 1/s, with something to spare where chance plays: consumers.worker.count",
         "    See            lesson 01-core-model, section Explain",
         "    look at the rate",
     ]
@@ -235,15 +235,15 @@ def test_the_message_that_decides_is_named():
     tell = Story().send(0, "a").receive(1, "a").ack(2, "a").send(2, "b").receive(8, "b")
     found = verdict(tell.numbers(), "orders.wait max", "below", 2 * SECOND)
     assert found.lines()[0] == "✗ orders.wait max: expected below 2s, got 6s"
-    assert any("message shop:1 was sent at 2s and received once" in line for line in found.explanation)
-    assert found.explanation[-2].endswith("qsim trace story --message shop:1")
+    assert any("message shop:1 was sent at 2s and received once" in line for line in found.lines())
+    assert found.lines()[-2].endswith("qsim trace story --message shop:1")
 
 
 def test_a_variant_is_in_the_trace_line():
     run = one_wait(8)
     run.plan = run.recording.plan = replace(run.plan, variant="slow")
     found = verdict(run, "orders.wait max", "below", SECOND)
-    assert found.explanation[-2].endswith("--message shop:0 --variant slow")
+    assert found.lines()[-2].endswith("--message shop:0 --variant slow")
 
 
 def test_every_expectation_of_a_plan_is_judged():

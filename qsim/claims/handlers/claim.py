@@ -13,7 +13,7 @@ from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from qsim.claims.expect import CheckFailed
-from qsim.claims.explain import headed
+from qsim.claims.explain import Section
 from qsim.claims.handlers.drive import MOST_CALLS, Arena, Event, Trial, Work, step_of
 from qsim.claims.handlers.reasons import Case, case_of, name_of, story, why_never, why_twice
 from qsim.claims.handlers.search import Found, search
@@ -81,8 +81,8 @@ class Handler:
         return Verdict(self._name, PREDICATE, True, found.tried, PASS, expected, "once")
 
     def _failed(self, got: str, sections: list[tuple[str, list[str]]], tried: int = 0) -> Verdict:
-        lines = [line.rstrip() for head, texts in sections for line in headed(head, texts)]
-        return Verdict(self._name, PREDICATE, True, tried, FAIL, "each order charged once", got, explanation=lines)
+        told = [Section(head, tuple(texts)) for head, texts in sections]
+        return Verdict(self._name, PREDICATE, True, tried, FAIL, "each order charged once", got, explanation=told)
 
 
 # --- before anything is run ---------------------------------------------------------------------------------------------
