@@ -216,7 +216,10 @@ late = ex.run(other)
 ex.check(
     lambda: expect(late).that("jobs.lease_expired share").between(least, most),
     points=1.5,
-    otherwise="the share of the jobs that take longer than the lease: a tail of the lognormal, whose median and p95 you know",
+    otherwise=(
+        "the share of the jobs that take longer than the lease: a tail of the lognormal, whose "
+        "median and p95 you know"
+    ),
 )
 ex.check(
     lambda: share(most) - share(least) <= share("1%"),

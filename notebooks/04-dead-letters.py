@@ -187,7 +187,10 @@ ex.predicted(receives, dead_letters)
 five = ex.run(whole, {"queues.jobs.dlq.max_receives": 5}, until="10m")
 ex.check(
     lambda: expect(five).that("jobs.received poison at end").equals(receives),
-    otherwise="each bad job is received as often as max_receives says, and every receive counts: the last one too",
+    otherwise=(
+        "each bad job is received as often as max_receives says, and every receive counts: the "
+        "last one too"
+    ),
 )
 ex.check(
     lambda: expect(five).that("jobs.dead_lettered poison at end").equals(dead_letters),

@@ -224,6 +224,9 @@ ex.check(
         expect(indexed).that("shop.rejected total").equals(0),
         expect(indexed).no_message_lost(),
     ),
-    otherwise="indexing: which way neither stops the sender nor turns anything away, however late it gets?",
+    otherwise=(
+        "indexing: which way neither stops the sender nor turns anything away, however late it "
+        "gets?"
+    ),
 )
 ex.score()

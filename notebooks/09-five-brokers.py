@@ -151,7 +151,10 @@ ex.check(
 )
 ex.check(
     lambda: expect(activemq).that("jobs.received poison total").equals(on_activemq),
-    otherwise="ActiveMQ: maximumRedeliveries counts what comes back, and the first try came from nowhere",
+    otherwise=(
+        "ActiveMQ: maximumRedeliveries counts what comes back, and the first try came from "
+        "nowhere"
+    ),
 )
 ex.check(
     lambda: expect(azure).that("jobs.received poison total").equals(on_azure),

@@ -168,7 +168,10 @@ ex.predicted(first_error)
 faster = ex.run(s, {"producers.gateway.rate": "110/s"}, until="2m")
 ex.check(
     lambda: expect(faster).that(f"gateway.timeouts at {first_error - 1}s").equals(0),
-    otherwise="there are errors before that: how fast does the queue grow at 110/s, and which wait is too long?",
+    otherwise=(
+        "there are errors before that: how fast does the queue grow at 110/s, and which wait "
+        "is too long?"
+    ),
 )
 ex.check(
     lambda: expect(faster).that(f"gateway.timeouts at {first_error + 1}s").above(0),

@@ -189,7 +189,10 @@ by_hand = ex.run(
 )
 ex.check(
     lambda: expect(by_hand).that("client.goodput mean from 90s to 2m").equals("80/s"),
-    otherwise="not all are served again: the clients still send more than the server can do, tries that repeat included",
+    otherwise=(
+        "not all are served again: the clients still send more than the server can do, tries "
+        "that repeat included"
+    ),
 )
 ex.check(lambda: expect(by_hand).that("client.sent from 60s to 65s").at_least(400))
 ex.score()
