@@ -41,7 +41,7 @@ bars(compare(
     metrics=["jobs.recovery_time max", "jobs.received poison total"],
 ), "jobs.recovery_time max", "jobs.received poison total")""",
 }  # fmt: skip
-"""What a reader types after ``from qsim import *`` and ``from qsim.lab import *``."""
+"""What a reader types after ``from qsim import compare, load, sweep`` and ``from qsim.lab import bars, chart``."""
 
 Drawn = tuple[figures.Figure, figures.Subject]
 
@@ -51,7 +51,8 @@ def drawn(line: str) -> Drawn:
     shown: list[Drawn] = []
     screen, picture.on_screen = picture.on_screen, lambda figure, subject, theme="light": shown.append((figure, subject)) or []
     try:
-        eval(line, {name: getattr(room, name) for room in (qsim, qsim.lab) for name in room.__all__})
+        code = compile(line, "line", "eval")
+        eval(code, {name: getattr(room, name) for room in (qsim, qsim.lab) for name in room.__all__ if name in code.co_names})
     finally:
         picture.on_screen = screen
     [(figure, subject)] = shown

@@ -56,7 +56,7 @@ def test_a_misspelt_metric_shows_what_was_meant(run):
 def test_feedback_is_a_card_and_stops_nothing(run):
     fails, holds = feedback(lambda: expect(run).stable("orders")), feedback(lambda: expect(run).no_message_lost())
     assert repr(fails).startswith("✗ stable orders") and "    Because" in repr(fails) and "qsim-card" in fails._repr_html_()
-    assert repr(holds) == "✓ no_message_lost no message lost"
+    assert repr(holds) == "✓ no_message_lost: no message lost"
 
 
 def test_feedback_leaves_a_mistake_in_the_check_a_mistake(run):
