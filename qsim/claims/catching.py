@@ -133,10 +133,11 @@ def _why(found: Sequence[Caught], bound: Bound, within: Nanos) -> list[Section]:
     missed = next(((c, c.missed[0]) for c in found if c.missed), None)
     false = next(((c, c.false[0]) for c in found if c.false), None)
     told = [*([] if missed is None else [_missed(*missed, within)]), *([] if false is None else [_false(*false, bound)])]
-    if not any(pages(each.run) for each in found):
-        told.append(f"no alert of severity {PAGE} fired at all{_milder(found)}")
-    is_milder = not any(pages(each.run) for each in found) and _milder(found)
-    sooner = [f"only an alert of severity {PAGE} wakes somebody" if is_milder else SOONER] if missed else []
+    is_silent = not any(pages(each.run) for each in found)
+    milder = _milder(found) if is_silent else ""
+    if is_silent:
+        told.append(f"no alert of severity {PAGE} fired at all{milder}")
+    sooner = [f"only an alert of severity {PAGE} wakes somebody" if milder else SOONER] if missed else []
     return [
         Section("Because", tuple(told)),
         Section("Try", (*sooner, *((LATER,) if false else ()))),

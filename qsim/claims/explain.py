@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qsim.claims import reasons
-from qsim.claims.lessons import kind_of, lesson_of, lesson_on
+from qsim.claims.lessons import kind_of, lesson_of
 from qsim.claims.reasons import Case
 from qsim.claims.table import CLAIMS
 from qsim.claims.words import many, say
@@ -52,7 +52,7 @@ def failure(expectation: Expectation, run: Numbers, *further: Section) -> list[S
         Section("Because", (*_because(case), *reasons.because(kind, case))),
         *further,
         Section("Try", tuple(reasons.direction(kind, case))),
-        Section("See", (*_trace(case), *_lesson(kind, expectation, scales))),
+        Section("See", (*_trace(case), *lesson_of(expectation, kind, scales))),
         Section("", tuple((expectation.otherwise or "").strip().splitlines())),
     ]
 
@@ -67,10 +67,6 @@ def _kind(expectation: Expectation, run: Numbers) -> str:
     that, plan = expectation.that, run.plan
     is_grave = that is not None and any(q.profile.dlq and q.profile.dlq.queue == that.object for q in plan.queues)
     return DEAD_LETTERS if is_grave else kind_of(expectation)
-
-
-def _lesson(kind: str, expectation: Expectation, scales: bool) -> list[str]:
-    return lesson_on("dead_lettered") if kind == DEAD_LETTERS else lesson_of(expectation, scales)
 
 
 def case_of(expectation: Expectation, run: Numbers) -> Case:

@@ -53,16 +53,13 @@ def kind_of(expectation: Expectation) -> str:
     return _KIND_OF.get(name, "growth")
 
 
-def lesson_of(expectation: Expectation, is_scaled: bool = False) -> list[str]:
-    """Where to read on, if there is a lesson on it: "lesson 01-core-model, section Explain"; with an autoscaler growth and
+def lesson_of(expectation: Expectation, kind: str, is_scaled: bool = False) -> list[str]:
+    """Where to read on about a failure of this kind: "lesson 01-core-model, section Explain"; with an autoscaler growth and
     waiting are its work."""
     that = expectation.that
-    priority = that is not None and that.label is not None and that.label != "poison" and kind_of(expectation) == "waiting"
-    if priority:
+    if kind == "waiting" and that is not None and that.label is not None and that.label != "poison":
         return _named("06-priority-and-delay")
-    if is_scaled and kind_of(expectation) in ("growth", "waiting"):
-        return _named(_KINDS["cost"][0])
-    return lesson_on(expectation.predicate if that is None else that.metric)
+    return _named(_KINDS["cost" if is_scaled and kind in ("growth", "waiting") else kind][0])
 
 
 def lesson_on(name: str) -> list[str]:

@@ -183,24 +183,30 @@ def _waited(case: Case) -> Lines:
         all_ = case.run.exact(f"{consumer.name}.busy mean") or 0
         if all_:
             yield f"{' and '.join(first)} {'comes' if len(first) == 1 else 'come'} first: {sum(shares) / all_:.0%} of the work of {consumer.name} is theirs"
-    if case.message is None or case.queue is None:
+    known = _waited_and_stayed(case)
+    if known is None or case.message is None or known[1] == 0:
         return
-    ledger = case.run.ledger
-    rows = life.rows_of(ledger, case.message)
-    received = next((row.time for row in rows if row.kind == Kind.RECEIVED and row.queue == case.queue), None)
-    sent = int(ledger.first_sent[case.messages[0]])
-    ended = next((row.time for row in rows if row.kind == Kind.ACKED and row.queue == case.queue), None)
-    if received is None or sent < 0 or ended is None or ended == received:
-        return
-    yield f"of its {say(ended - sent, TIME)} it waited {say(received - sent, TIME)} for its first receive"
-    lost = sum(row.kind == Kind.LEASE_ENDED for row in rows)
-    for consumer in _ahead(case, received - sent, ended - received):
+    waited, stayed = known
+    yield f"of its {say(waited + stayed, TIME)} it waited {say(waited, TIME)} for its first receive"
+    lost = sum(row.kind == Kind.LEASE_ENDED for row in life.rows_of(case.run.ledger, case.message))
+    for consumer in _ahead(case, waited, stayed):
         yield (
-            f"{say(ended - received, TIME)} it was with {consumer.name}, which takes {_amount(consumer)} messages ahead of the work: "
+            f"{say(stayed, TIME)} it was with {consumer.name}, which takes {_amount(consumer)} messages ahead of the work: "
             "it was not next there"
         )
     if lost:
         yield f"its lease ended {many(lost, 'time')} before somebody acked it"
+
+
+def _waited_and_stayed(case: Case) -> tuple[int, int] | None:
+    """Of the message that decides, ns from its sending to its first receive from this queue, and from there to its ack."""
+    if case.message is None or case.queue is None:
+        return None
+    rows, sent = life.rows_of(case.run.ledger, case.message), int(case.run.ledger.first_sent[case.messages[0]])
+    received, acked = (
+        next((row.time for row in rows if row.kind == kind and row.queue == case.queue), None) for kind in (Kind.RECEIVED, Kind.ACKED)
+    )
+    return None if received is None or acked is None or sent < 0 else (received - sent, acked - received)
 
 
 def _ahead(case: Case, waited: int, stayed: int) -> list[ConsumerPlan]:
@@ -214,11 +220,8 @@ def _amount(consumer: ConsumerPlan) -> str:
 
 def _lay_ahead(case: Case) -> bool:
     """Whether the message that decides lay longer with a consumer than in the queue."""
-    rows = [] if case.message is None else life.rows_of(case.run.ledger, case.message)
-    times = [next((row.time for row in rows if row.kind == kind and row.queue == case.queue), None) for kind in (Kind.RECEIVED, Kind.ACKED)]
-    sent = int(case.run.ledger.first_sent[case.messages[0]]) if rows else -1
-    received, ended = times
-    return received is not None and ended is not None and sent >= 0 and bool(_ahead(case, received - sent, ended - received))
+    known = _waited_and_stayed(case)
+    return known is not None and bool(_ahead(case, *known))
 
 
 def _is_less(case: Case) -> bool:

@@ -144,9 +144,10 @@ class Handling:
         try:
             with redirect_stdout(sys.stderr):
                 handle(message, Store(made.ask))
-        except (Died, EndlessHandler, KeyboardInterrupt) as error:
-            if not isinstance(error, Died):
-                raise
+        except (EndlessHandler, KeyboardInterrupt):
+            raise
+        except Died:
+            return None
         except BaseException as error:  # all that a student's code may raise, SystemExit too
             return None if made.is_dead else error
         return None
